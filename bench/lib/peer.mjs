@@ -1,0 +1,52 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const script = fileURLToPath(new URL('../peers/pytorch_train.py', import.meta.url));
+
+/** The Python to measure against ($S2SAM_PYTHON or python3) when it has torch; else undefined. */
+export function findPython() {
+  const python = process.env.S2SAM_PYTHON ?? 'python3';
+  try {
+    execFileSync(python, ['-c', 'import torch'], { stdio: 'ignore' });
+    return python;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A PyTorch training step in a process of its own, which waits, idle, until it is asked for a measurement. */
+export class Peer {
+  #child;
+  #lines;
+
+  /** `options`: of pytorch_train.py. Resolves once its warm-up is done. */
+  static async start(name, python, options) {
+    const peer = new Peer();
+    peer.name = name;
+    peer.#child = spawn(python, [script, '--serve', ...options], { stdio: ['pipe', 'pipe', 'inherit'] });
+    peer.#lines = createInterface({ input: peer.#child.stdout })[Symbol.asyncIterator]();
+    peer.ready = await peer.#next('ready');
+    return peer;
+  }
+
+  /** Seconds per step over `steps` steps. */
+  async run(steps) {
+    this.#child.stdin.write(`run ${steps}\n`);
+    return (await this.#next('run')).seconds_per_step;
+  }
+
+  async close() {
+    this.#child.stdin.end('quit\n');
+    if (this.#child.exitCode === null) await once(this.#child, 'exit');
+  }
+
+  async #next(event) {
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error(`${this.name} ended before its '${event}' line; its message is above`);
+    const message = JSON.parse(value);
+    if (message.event !== event) throw new Error(`${this.name} answered ${value} where '${event}' was due`);
+    return message;
+  }
+}

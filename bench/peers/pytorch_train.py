@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Steady-state time of a training step in PyTorch: the program our benchmark is measured against.
+
+    python pytorch_train.py --model resnet32 --batch 128 --optimizer sgd --steps 20
+    python pytorch_train.py --model resnet32 --batch 128 --serve      # then write lines `run 10` to its stdin
+
+JSON lines on stdout. First `{"event": "ready", ...}` once the warm-up steps are done, with versions, threads and the number of
+parameters. Then one `{"event": "run", "steps": N, "seconds_per_step": ...}` per measurement: a single one of --steps, or with
+--serve one per `run N` line until `quit` or the end of stdin, so that a benchmark can alternate between two programs.
+
+A step is forward, cross-entropy, backward and optimizer over one resident batch of synthetic images; no data loading.
+"""
+
+import argparse
+import contextlib
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "test" / "golden"))
+from s2sam_golden.networks import CifarResNet, Vgg19, initialise  # noqa: E402
+
+MODELS = {
+    "resnet20": lambda width: CifarResNet(blocks=3, widths=(width, 2 * width, 4 * width)),
+    "resnet32": lambda width: CifarResNet(blocks=5, widths=(width, 2 * width, 4 * width)),
+    "vgg19": lambda _: Vgg19(),
+}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+LR, MOMENTUM, WEIGHT_DECAY, RHO = 0.01, 0.9, 5e-4, 0.05
+
+
+class SharpnessAware:
+    """Perturbs and restores the weights with PyTorch's multi-tensor calls, the quickest form it offers."""
+
+    def __init__(self, parameters, rho=RHO):
+        self.parameters, self.rho = list(parameters), rho
+        self.saved = [torch.empty_like(p) for p in self.parameters]
+        self.gradient = None
+
+    def remember(self):
+        self.gradient = [p.grad.clone() for p in self.parameters]
+
+    @torch.no_grad()
+    def ascend(self):
+        norm = torch.stack(torch._foreach_norm(self.gradient)).norm()
+        torch._foreach_copy_(self.saved, self.parameters)
+        torch._foreach_add_(self.parameters, torch._foreach_mul(self.gradient, self.rho / (norm + 1e-12)))
+
+    @torch.no_grad()
+    def restore(self):
+        torch._foreach_copy_(self.parameters, self.saved)
+
+
+def make_step(args, model, x, labels):
+    """One training step as a function without arguments that returns the loss."""
+    base = torch.optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, fused=args.fused)
+    forward = torch.compile(model) if args.compile else model
+    half = args.dtype != "fp32"
+    precision = torch.autocast(args.device, DTYPES[args.dtype]) if half else contextlib.nullcontext()
+    scaler = torch.amp.GradScaler(args.device, enabled=args.dtype == "fp16")
+
+    def pass_once():
+        model.zero_grad(set_to_none=True)
+        with precision:
+            loss = F.cross_entropy(forward(x), labels)
+        scaler.scale(loss).backward()
+        return loss
+
+    def update():
+        scaler.step(base)
+        scaler.update()
+
+    def sgd():
+        loss = pass_once()
+        update()
+        return loss
+
+    sharp = SharpnessAware(model.parameters())
+
+    def sam():
+        loss = pass_once()
+        sharp.remember()
+        sharp.ascend()
+        pass_once()
+        sharp.restore()
+        update()
+        return loss
+
+    def s2sam():
+        if sharp.gradient is None:
+            loss = pass_once()
+        else:
+            sharp.ascend()
+            loss = pass_once()
+            sharp.restore()
+        sharp.remember()
+        update()
+        return loss
+
+    return {"sgd": sgd, "sam": sam, "s2sam": s2sam}[args.optimizer]
+
+
+def prepare(args):
+    torch.manual_seed(0)
+    torch.set_num_threads(args.threads)
+    model = initialise(MODELS[args.model](args.width)).to(args.device)
+    x = torch.randn(args.batch, 3, 32, 32, device=args.device)
+    labels = torch.randint(0, 10, (args.batch,), device=args.device)
+    if args.channels_last:
+        model, x = model.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
+    return model, make_step(args, model, x, labels)
+
+
+def measure(step, count, device):
+    synchronize = torch.cuda.synchronize if device == "cuda" else lambda: None
+    synchronize()
+    begin = time.perf_counter()
+    for _ in range(count):
+        loss = step()
+    synchronize()
+    return {"steps": count, "seconds_per_step": (time.perf_counter() - begin) / count, "loss": loss.item()}
+
+
+def say(event, **fields):
+    print(json.dumps({"event": event, **fields}), flush=True)
+
+
+def serve(step, args):
+    for line in sys.stdin:
+        words = line.split()
+        if words == ["quit"]:
+            return
+        if len(words) != 2 or words[0] != "run" or not words[1].isdigit() or int(words[1]) < 1:
+            say("error", message=f"unknown line {line.strip()!r}; write `run N` or `quit`")
+            continue
+        say("run", **measure(step, int(words[1]), args.device))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="Time PyTorch training steps; JSON lines on stdout.")
+    parser.add_argument("--model", choices=sorted(MODELS), default="resnet32")
+    parser.add_argument("--width", type=int, default=32, help="channels of a ResNet's first stage (He et al.: 16)")
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the forward and backward pass")
+    parser.add_argument("--fused", action=argparse.BooleanOptionalAction, default=True, help="PyTorch's one-kernel SGD")
+    parser.add_argument("--optimizer", choices=("sgd", "sam", "s2sam"), default="sgd")
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--warmup", type=int, default=3)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--dtype", choices=sorted(DTYPES), default="fp32")
+    parser.add_argument("--serve", action="store_true", help="measure on request, see above")
+    args = parser.parse_args()
+    for name in ("width", "batch", "threads", "steps", "warmup"):
+        if getattr(args, name) < 1:
+            parser.error(f"--{name} is {getattr(args, name)}; it must be at least 1")
+    if args.dtype == "fp16" and (args.optimizer != "sgd" or args.device == "cpu"):
+        parser.error("--dtype fp16 needs loss scaling, which is there for --optimizer sgd --device cuda; use bf16")
+    return args
+
+
+def main():
+    args = arguments()
+    model, step = prepare(args)
+    measure(step, args.warmup, args.device)
+    name = torch.cuda.get_device_name() if args.device == "cuda" else platform.processor() or platform.machine()
+    say(
+        "ready",
+        peer="pytorch",
+        torch=torch.__version__,
+        python=platform.python_version(),
+        parameters=sum(p.numel() for p in model.parameters()),
+        device_name=name,
+        capability=torch.backends.cpu.get_cpu_capability(),
+        **{**vars(args), "threads": torch.get_num_threads()},
+    )
+    if args.serve:
+        serve(step, args)
+    else:
+        say("run", **measure(step, args.steps, args.device))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "s2sam/tensor.hpp"
+
+/// What a backend offers beside the ops: its devices, their memory and their streams. Each binary is linked with one backend.
+/// A stream and everything below is used from one thread, the one that opened it; callbacks come from the stream's own.
+namespace s2sam {
+
+class Stream;
+
+namespace backend {
+
+struct DeviceDescription {
+  std::string name;
+  std::int64_t memory_bytes = 0;
+  std::string isa;  ///< CPU: the instruction set the kernels will use
+  int cores = 0;    ///< CPU: how many cores this process may use
+};
+
+/// "cpu" or "cuda".
+const char* name();
+std::vector<DeviceDescription> devices();
+/// Instruction sets compiled in, best last (CPU).
+std::vector<std::string> compiled_isas();
+/// Compiler and libraries.
+std::vector<std::pair<std::string, std::string>> build();
+
+struct StreamDeleter {
+  void operator()(Stream* stream) const;
+};
+/// Its end drops what has not started and waits for the command that runs.
+using StreamPtr = std::unique_ptr<Stream, StreamDeleter>;
+
+/// threads 0: as many as there are cores. Throws Error{argument} when there is no device of this index.
+StreamPtr open(int index, int threads);
+int threads(const Stream&);
+
+struct MemoryDeleter {
+  void operator()(void* data) const noexcept;
+};
+/// A block of device memory, aligned to 64 bytes at least.
+using Memory = std::unique_ptr<void, MemoryDeleter>;
+
+/// Contents undefined. Throws Error{out_of_memory}.
+Memory allocate(Stream&, std::size_t bytes);
+/// Frees the blocks once everything enqueued so far is done. Never recorded.
+void release_later(Stream&, std::vector<Memory> blocks);
+/// Bytes the stream itself holds for the scratch memory of its commands.
+std::size_t scratch_bytes(const Stream&);
+
+/// A recorded command list or a CUDA graph.
+using Recording = std::shared_ptr<void>;
+/// From here to end_capture, ops are recorded instead of run.
+void begin_capture(Stream&);
+Recording end_capture(Stream&);
+void replay(Stream&, Recording);
+
+/// Enqueues y = the row-major elements at `host`, which is kept alive until then.
+void upload(Stream&, std::shared_ptr<const void> host, Tensor y);
+/// Enqueues the way back; `host` must stay valid until the stream has passed it.
+void download(Stream&, Tensor x, void* host);
+
+/// Calls `done` on the stream's thread after everything enqueued so far, with the first error a command met since the last
+/// call of this kind (which is thereby handed over) or null. Never recorded.
+void on_complete(Stream&, std::function<void(std::exception_ptr)> done);
+/// Blocks until everything enqueued so far is done; errors stay for the next on_complete.
+void drain(Stream&);
+
+}  // namespace backend
+}  // namespace s2sam

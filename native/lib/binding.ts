@@ -1,0 +1,183 @@
+/**
+ * The typed surface of `s2sam_cpu.node` (and of its CUDA sibling): integer handles and positional numbers, so that a call
+ * costs tens of nanoseconds. Shapes are checked in the addon, once, for every device. Nobody outside `@s2sam/native` and
+ * `@s2sam/core` should need this file.
+ *
+ * Every call may throw an `Error` with the own properties `code` (see errors.ts) and `op`; nothing is enqueued and no handle
+ * is made then. Ops on one device run in the order they were called; tensors of different devices never mix.
+ */
+
+/** A tensor of one device. 0 stands for "none" where a parameter says so. */
+export type TensorHandle = number;
+export type MaskHandle = number;
+export type GraphHandle = number;
+export type DeviceHandle = number;
+
+export type DTypeName = 'f32' | 'i32' | 'u32' | 'u8';
+export type HostArray = Float32Array | Int32Array | Uint32Array | Uint8Array;
+/** What `read` resolves with: an array of its own. */
+export type ReadArray = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+
+/** Codes of `binary`. */
+export const BinaryOp = { add: 0, sub: 1, mul: 2, div: 3, maximum: 4 } as const;
+/** Codes of `unary`. */
+export const UnaryOp = { relu: 0, exp: 1, log: 2, sqrt: 3, abs: 4, square: 5 } as const;
+/** Codes of `reduce`. */
+export const ReduceOp = { sum: 0, mean: 1, max: 2, min: 3, sumSquares: 4, countNonzero: 5 } as const;
+/** Slots of the `hyper` tensor (f32, HYPER_SIZE). */
+export const Hyper = { lr: 0, momentum: 1, rho: 2, maxNorm: 3 } as const;
+export const HYPER_SIZE = 8;
+/** Slots of the `stats` tensor (f32, STATS_SIZE). */
+export const Stat = { gradNorm: 0, perturbNorm: 1, skippedSteps: 2, skippedPerturbations: 3 } as const;
+export const STATS_SIZE = 8;
+
+export interface BackendInfo {
+  /** Version of the package the binary was built from; the loader refuses another. */
+  version: string;
+  backend: 'cpu' | 'cuda';
+  /** Usable devices of this backend; the CPU backend has exactly one. */
+  devices: { name: string; memoryBytes: number; isa?: string; cores?: number }[];
+  /** Instruction sets in the binary, best last (CPU). */
+  compiledIsas: string[];
+  /** Compiler and libraries, for `doctor`. */
+  build: Record<string, string>;
+}
+
+export interface MemoryInfo {
+  /** Bytes in tensors that are alive. */
+  active: number;
+  /** Most bytes alive at once since the device was opened or `resetPeak`. */
+  peak: number;
+  /** Bytes held for reuse (freed tensors, captured steps, scratch). */
+  cached: number;
+  /** Living tensor handles. */
+  tensors: number;
+  masks: number;
+  graphs: number;
+}
+
+export interface NativeBinding {
+  info(): BackendInfo;
+
+  // ---- devices -------------------------------------------------------------------------------------------------------
+  /** threads 0: as many as this machine has cores. */
+  openDevice(index: number, threads: number): DeviceHandle;
+  /** Drops queued work, waits for what runs; every tensor, mask and graph of the device is disposed. Idempotent. */
+  closeDevice(device: DeviceHandle): void;
+  deviceInfo(device: DeviceHandle): { kind: 'cpu' | 'cuda'; name: string; isa: string; threads: number };
+  memory(device: DeviceHandle): MemoryInfo;
+  resetPeak(device: DeviceHandle): void;
+  /** Gives cached memory back to the system. */
+  trim(device: DeviceHandle): void;
+  /** Resolves after everything enqueued so far; rejects with the first error a command met since the last wait. */
+  synchronize(device: DeviceHandle): Promise<void>;
+
+  // ---- tensors -------------------------------------------------------------------------------------------------------
+  /** Zero-filled. `activation`: rank 4, f32, in the backend's own layout. */
+  create(device: DeviceHandle, dtype: DTypeName, shape: readonly number[], activation: boolean): TensorHandle;
+  /** A window on a plain tensor's elements [offset, offset + count(shape)); shares and keeps alive its memory. */
+  view(tensor: TensorHandle, offset: number, shape: readonly number[]): TensorHandle;
+  /** Idempotent; the memory is reused once no view or captured step needs it. */
+  dispose(tensor: TensorHandle): void;
+  shape(tensor: TensorHandle): number[];
+  dtype(tensor: TensorHandle): DTypeName;
+  isActivation(tensor: TensorHandle): boolean;
+  /** Copies the array at once (it may be reused on return); logical row-major order, converted to the tensor's layout. */
+  write(tensor: TensorHandle, data: HostArray): void;
+  /** Logical row-major order. */
+  read(tensor: TensorHandle): Promise<ReadArray>;
+  fill(tensor: TensorHandle, value: number): void;
+  /** Same shape and dtype; formats may differ. */
+  copy(from: TensorHandle, to: TensorHandle): void;
+  gather(x: TensorHandle, indices: TensorHandle): TensorHandle;
+  /** Activation [N,C,H,W] -> plain [N, C*H*W] in logical order, and back. */
+  flatten(x: TensorHandle): TensorHandle;
+  unflatten(x: TensorHandle, c: number, h: number, w: number): TensorHandle;
+
+  // ---- recorded steps ------------------------------------------------------------------------------------------------
+  /** From here to captureEnd ops of the device are recorded, not run; tensors made meanwhile live in the step arena. */
+  captureBegin(device: DeviceHandle): void;
+  captureEnd(device: DeviceHandle): GraphHandle;
+  captureAbort(device: DeviceHandle): void;
+  replay(graph: GraphHandle): void;
+  disposeGraph(graph: GraphHandle): void;
+
+  // ---- convolution and linear ----------------------------------------------------------------------------------------
+  conv2d(x: TensorHandle, w: TensorHandle, mask: MaskHandle, strideH: number, strideW: number, padH: number, padW: number): TensorHandle;
+  /** Gradient for x of spatial size (h, w). `into` (or 0): an existing gradient that is added to and returned. */
+  conv2dBackwardData(dy: TensorHandle, w: TensorHandle, mask: MaskHandle, h: number, w_: number, strideH: number, strideW: number, padH: number, padW: number, into: TensorHandle): TensorHandle;
+  /** Writes (accumulate: adds to) dw [O,I,kH,kW]. `everywhere`: also where the mask is 0. */
+  conv2dBackwardWeight(x: TensorHandle, dy: TensorHandle, dw: TensorHandle, mask: MaskHandle, strideH: number, strideW: number, padH: number, padW: number, everywhere: boolean, accumulate: boolean): void;
+  linear(x: TensorHandle, w: TensorHandle, mask: MaskHandle, bias: TensorHandle): TensorHandle;
+  linearBackwardData(dy: TensorHandle, w: TensorHandle, mask: MaskHandle, into: TensorHandle): TensorHandle;
+  linearBackwardWeight(x: TensorHandle, dy: TensorHandle, dw: TensorHandle, mask: MaskHandle, everywhere: boolean, accumulate: boolean): void;
+  linearBackwardBias(dy: TensorHandle, db: TensorHandle, accumulate: boolean): void;
+
+  // ---- batch norm (residual 0: none; running* 0: not updated) ----------------------------------------------------------
+  /** Returns [y, savedMean, savedInvStd]. */
+  batchNormTrain(x: TensorHandle, gamma: TensorHandle, beta: TensorHandle, residual: TensorHandle, runningMean: TensorHandle, runningVar: TensorHandle, eps: number, momentum: number, relu: boolean): [TensorHandle, TensorHandle, TensorHandle];
+  batchNormEval(x: TensorHandle, gamma: TensorHandle, beta: TensorHandle, residual: TensorHandle, runningMean: TensorHandle, runningVar: TensorHandle, eps: number, relu: boolean): [TensorHandle, TensorHandle, TensorHandle];
+  /** Returns [dx, dresidual or 0]; writes or accumulates dgamma and dbeta. */
+  batchNormBackward(dy: TensorHandle, x: TensorHandle, y: TensorHandle, gamma: TensorHandle, savedMean: TensorHandle, savedInvStd: TensorHandle, dgamma: TensorHandle, dbeta: TensorHandle, relu: boolean, training: boolean, accumulate: boolean, wantResidual: boolean): [TensorHandle, TensorHandle];
+
+  // ---- pooling ---------------------------------------------------------------------------------------------------------
+  /** Returns [y, argmax]; argmax is only good for maxPoolBackward. */
+  maxPool(x: TensorHandle, kH: number, kW: number, strideH: number, strideW: number, padH: number, padW: number): [TensorHandle, TensorHandle];
+  maxPoolBackward(dy: TensorHandle, argmax: TensorHandle, h: number, w: number, kH: number, kW: number, strideH: number, strideW: number, padH: number, padW: number): TensorHandle;
+  avgPool(x: TensorHandle, kH: number, kW: number, strideH: number, strideW: number, padH: number, padW: number): TensorHandle;
+  avgPoolBackward(dy: TensorHandle, h: number, w: number, kH: number, kW: number, strideH: number, strideW: number, padH: number, padW: number): TensorHandle;
+  /** [N,C,H,W] -> plain [N,C]. */
+  globalAvgPool(x: TensorHandle): TensorHandle;
+  globalAvgPoolBackward(dy: TensorHandle, h: number, w: number): TensorHandle;
+
+  // ---- loss and metrics --------------------------------------------------------------------------------------------------
+  /** Returns [loss [1], probabilities [N,K]]. */
+  softmaxCrossEntropy(logits: TensorHandle, labels: TensorHandle, smoothing: number): [TensorHandle, TensorHandle];
+  softmaxCrossEntropyBackward(probabilities: TensorHandle, labels: TensorHandle, dloss: TensorHandle, smoothing: number): TensorHandle;
+  countCorrect(logits: TensorHandle, labels: TensorHandle, k: number): TensorHandle;
+  /** Returns [values, indices]. */
+  topK(x: TensorHandle, k: number): [TensorHandle, TensorHandle];
+
+  // ---- input ---------------------------------------------------------------------------------------------------------------
+  augment(images: TensorHandle, indices: TensorHandle, clock: TensorHandle, mean: TensorHandle, std: TensorHandle, pad: number, flip: boolean, key0: number, key1: number): TensorHandle;
+
+  // ---- element-wise and reductions -------------------------------------------------------------------------------------------
+  binary(op: number, a: TensorHandle, b: TensorHandle): TensorHandle;
+  unary(op: number, x: TensorHandle): TensorHandle;
+  affine(x: TensorHandle, scale: number, shift: number): TensorHandle;
+  /** y += scale * x. */
+  addInto(x: TensorHandle, scale: number, y: TensorHandle): void;
+  reluBackward(dy: TensorHandle, y: TensorHandle): TensorHandle;
+  /** x times the one element of `scalar`. */
+  scaleBy(x: TensorHandle, scalar: TensorHandle): TensorHandle;
+  /** The one element of `scalar` times factor, everywhere, in the shape and format of `like`. */
+  expand(scalar: TensorHandle, factor: number, like: TensorHandle): TensorHandle;
+  reduce(op: number, x: TensorHandle): TensorHandle;
+
+  // ---- random numbers (key: two unsigned 32-bit words) -----------------------------------------------------------------------
+  randomUniform(y: TensorHandle, key0: number, key1: number, lo: number, hi: number): void;
+  randomNormal(y: TensorHandle, key0: number, key1: number, mean: number, std: number): void;
+
+  // ---- masks ---------------------------------------------------------------------------------------------------------------------
+  /** A mask over a parameter of this shape whose bits live in `bits` (u32 [ceil(count / 32)], kept alive); bits as they are. */
+  createMask(bits: TensorHandle, shape: readonly number[]): MaskHandle;
+  disposeMask(mask: MaskHandle): void;
+  maskFill(mask: MaskHandle, keep: boolean): void;
+  maskWrite(mask: MaskHandle, words: Uint32Array): void;
+  maskRandom(mask: MaskHandle, keep: number, key0: number, key1: number): void;
+  maskTopK(mask: MaskHandle, scores: TensorHandle, keep: number): void;
+  maskDrop(mask: MaskHandle, scores: TensorHandle, drop: number): void;
+  maskGrow(mask: MaskHandle, scores: TensorHandle, grow: number): void;
+  maskGrowRandom(mask: MaskHandle, grow: number, key0: number, key1: number): void;
+  maskApply(mask: MaskHandle, x: TensorHandle, y: TensorHandle): void;
+  /** f32 of the parameter's shape, 1 where kept. */
+  maskExpand(mask: MaskHandle): TensorHandle;
+  /** u32 [3]: kept count, 64-bit checksum low and high word. */
+  maskSummary(mask: MaskHandle): TensorHandle;
+
+  // ---- the optimizer step over one flat arena ---------------------------------------------------------------------------------------
+  /** bits, weights: 0 for none. Writes stats[slot]. */
+  gradientNorm(gradient: TensorHandle, bits: TensorHandle, weights: TensorHandle, slot: number, stats: TensorHandle): void;
+  optimizerStep(master: TensorHandle, momentum: TensorHandle, gradient: TensorHandle, working: TensorHandle, bits: TensorHandle, segments: TensorHandle, decay: TensorHandle, hyper: TensorHandle, stats: TensorHandle, nesterov: boolean, masked: boolean, perturb: boolean): void;
+  perturb(master: TensorHandle, gradient: TensorHandle, working: TensorHandle, bits: TensorHandle, hyper: TensorHandle, stats: TensorHandle, masked: boolean, adaptive: boolean): void;
+}

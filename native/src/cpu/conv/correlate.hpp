@@ -1,0 +1,22 @@
+#pragma once
+
+#include "cpu/conv/pass.hpp"
+#include "cpu/stream.hpp"
+
+namespace s2sam::conv {
+
+/// Scratch slots of the commands in this folder and in linear/.
+enum Slot { slot_padded, slot_weights, slot_offsets, slot_sums, slot_in, slot_out };
+
+/// Zero rows or columns around the planes of `in` that the passes read.
+int needed_border(const std::vector<Pass>& passes, const Tensor& in);
+
+/// `x` itself where its border is at least this wide, else a copy in scratch that has it.
+Tensor with_border(Context& context, const Tensor& x, int border);
+
+/// out (+)= the convolution of `in`, or backward its adjoint: in = x, out = y forward, in = dy, out = dx backward.
+/// w [O, I, kH, kW] or [O, I], row-major.
+void correlate(Context& context, Direction direction, const Tensor& in, const Tensor& w, Mask* mask,
+               const ops::Conv2d& geometry, bool accumulate, const Tensor& out);
+
+}  // namespace s2sam::conv

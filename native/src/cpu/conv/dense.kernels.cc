@@ -1,0 +1,84 @@
+#include "cpu/conv/tile.hpp"
+
+namespace s2sam::S2SAM_ISA {
+
+namespace {
+
+using conv::DenseKernels;
+using conv::DenseRows;
+using conv::Tile;
+
+/// The register tile: its accumulators, one broadcast weight per channel and one load fit the registers.
+constexpr int max_channels = Vec16::parts == 1 ? 4 : 2;
+constexpr int max_cols = Vec16::parts == 1 ? 6 : Vec16::parts == 2 || registers == 32 ? 3 : 1;
+static_assert(max_cols <= DenseKernels::max_cols);
+
+/// P pixels of a row for C output channels that share every load.
+template <int C, int P, int Step>
+void channels(const Tile& tile, const DenseRows& rows, const float* weight, float* out) {
+  const std::ptrdiff_t col = column_step<Step>(tile.in_col);
+  Vec16 sum[C][P];
+#pragma GCC unroll 4
+  for (int c = 0; c < C; ++c) {
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) {
+      sum[c][p] = tile.accumulate ? Vec16::load(out + c * tile.out_plane + p * tile.out_col) : Vec16::zero();
+    }
+  }
+  for (int tap = 0; tap < rows.taps; ++tap, weight += C) {
+    const float* in = tile.in + rows.offset[tap];
+#pragma GCC unroll 4
+    for (int part = 0; part < Vec16::parts; ++part) {
+#pragma GCC unroll 8
+      for (int p = 0; p < P; ++p) {
+        const auto x = reinterpret_cast<const Vec16::Native*>(in + p * col)[part];
+#pragma GCC unroll 4
+        for (int c = 0; c < C; ++c) sum[c][p].part[part] += x * weight[c];
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < C; ++c) {
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) sum[c][p].store(out + c * tile.out_plane + p * tile.out_col);
+  }
+}
+
+/// Output channels in groups of C, then the rest in one smaller group.
+template <int C, int P, int Step>
+void run(const Tile& tile, const DenseRows& rows) {
+  int o = tile.first;
+  for (; o + C <= tile.last; o += C) {
+    channels<C, P, Step>(tile, rows, rows.weights + static_cast<std::ptrdiff_t>(o) * rows.taps,
+                         tile.out + o * tile.out_plane);
+  }
+  if constexpr (C > 1) {
+    if (o == tile.last) return;
+    Tile rest = tile;
+    rest.first = o;
+    run<C - 1, P, Step>(rest, rows);
+  }
+}
+
+template <int I = 0>
+consteval void fill(DenseKernels& kernels) {
+  if constexpr (I < conv::column_steps * max_cols) {
+    constexpr int step = I / max_cols, p = I % max_cols;
+    kernels.tile[step][p] = &run<max_channels, p + 1, step>;
+    fill<I + 1>(kernels);
+  }
+}
+
+consteval DenseKernels make() {
+  DenseKernels kernels{};
+  kernels.channels = max_channels;
+  kernels.cols = max_cols;
+  fill(kernels);
+  return kernels;
+}
+
+}  // namespace
+
+constinit const DenseKernels conv_dense_kernels = make();
+
+}  // namespace s2sam::S2SAM_ISA

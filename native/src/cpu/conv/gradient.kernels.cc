@@ -1,0 +1,199 @@
+#include "cpu/conv/tile.hpp"
+
+namespace s2sam::S2SAM_ISA {
+
+// The helpers are always inlined: were the address of an accumulator passed on, it would live in memory.
+namespace {
+
+using conv::GradientKernels;
+using conv::GradientTile;
+using Native = Vec16::Native;
+using Quad [[gnu::vector_size(16), gnu::may_alias]] = float;
+using QuadUnaligned [[gnu::vector_size(16), gnu::aligned(4), gnu::may_alias]] = float;
+
+/// Register tiles, in accumulators of Vec16: `sparse` has one channel and up to this many taps, `dense` a rectangle.
+constexpr int sparse_taps = Vec16::parts == 1 ? 12 : Vec16::parts == 2 || registers == 32 ? 6 : 2;
+constexpr int dense_channels = Vec16::parts == 1 ? 4 : 2;
+constexpr int dense_taps = Vec16::parts == 1 ? 6 : Vec16::parts == 2 || registers == 32 ? 3 : 1;
+
+/// Pixels of a row that one visit to a tap takes, so that its address is computed once for all of them.
+template <int C>
+constexpr int unroll = C > 1 ? 1 : registers == 32 ? 4 : 2;
+
+/// Independent sums per tap, where there are too few taps to hide the latency of an addition.
+template <int C, int Q>
+constexpr int chains = C > 1 || Q > 2 ? 1 : Q == 2 ? 2 : unroll<C>;
+
+/// The lanes of a vector folded to 4.
+template <class Vector>
+[[gnu::always_inline]] inline Quad fold(Vector v) {
+  if constexpr (sizeof(Vector) == 64) {
+    return fold(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15));
+  } else if constexpr (sizeof(Vector) == 32) {
+    return __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  } else {
+    return v;
+  }
+}
+
+[[gnu::always_inline]] inline Quad fold(const Vec16& v) {
+  Native s = v.part[0];
+  for (int i = 1; i < Vec16::parts; ++i) s += v.part[i];
+  return fold<Native>(s);
+}
+
+/// The totals of four quads.
+[[gnu::always_inline]] inline Quad totals(Quad a, Quad b, Quad c, Quad d) {
+  const Quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const Quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+
+/// to[i] += total of sum[i].
+template <int Q>
+[[gnu::always_inline]] inline void add_totals(const Vec16* sum, float* to) {
+#pragma GCC unroll 16
+  for (int q = 0; q + 4 <= Q; q += 4) {
+    auto* quad = reinterpret_cast<QuadUnaligned*>(to + q);
+    *quad = *quad + totals(fold(sum[q]), fold(sum[q + 1]), fold(sum[q + 2]), fold(sum[q + 3]));
+  }
+  if constexpr (Q % 4 > 0) {
+    constexpr int first = Q - Q % 4;
+    const Quad none{};
+    const Quad rest = totals(fold(sum[first]), Q % 4 > 1 ? fold(sum[first + 1 < Q ? first + 1 : first]) : none,
+                             Q % 4 > 2 ? fold(sum[first + 2 < Q ? first + 2 : first]) : none, none);
+#pragma GCC unroll 4
+    for (int q = first; q < Q; ++q) to[q] += rest[q - first];
+  }
+}
+
+/// The products of U neighbouring pixels: each x is loaded once for C channels, each dy once for Q taps.
+template <int C, int Q, int U>
+[[gnu::always_inline]] inline void add_products(const float* x, std::ptrdiff_t x_col, const std::uint32_t* offset,
+                                                const float* dy, std::ptrdiff_t dy_plane,
+                                                Vec16 (&sum)[chains<C, Q>][C][Q]) {
+#pragma GCC unroll 4
+  for (int part = 0; part < Vec16::parts; ++part) {
+    Native d[U][C];
+#pragma GCC unroll 4
+    for (int u = 0; u < U; ++u) {
+#pragma GCC unroll 4
+      for (int c = 0; c < C; ++c) d[u][c] = reinterpret_cast<const Native*>(dy + u * lanes + c * dy_plane)[part];
+    }
+#pragma GCC unroll 16
+    for (int q = 0; q < Q; ++q) {
+      const float* in = x + offset[q];
+#pragma GCC unroll 4
+      for (int u = 0; u < U; ++u) {
+        const Native value = reinterpret_cast<const Native*>(in + u * x_col)[part];
+#pragma GCC unroll 4
+        for (int c = 0; c < C; ++c) sum[u % chains<C, Q>][c][q].part[part] += value * d[u][c];
+      }
+    }
+  }
+}
+
+/// sums[c * leading + q] += the products of channel c and tap q over the whole rectangle.
+template <int C, int Q>
+void products(const GradientTile& tile, const float* dy, const std::uint32_t* offset, std::ptrdiff_t leading, float* sums) {
+  constexpr int U = unroll<C>;
+  Vec16 sum[chains<C, Q>][C][Q];
+#pragma GCC unroll 4
+  for (int chain = 0; chain < chains<C, Q>; ++chain) {
+#pragma GCC unroll 4
+    for (int c = 0; c < C; ++c) {
+#pragma GCC unroll 16
+      for (int q = 0; q < Q; ++q) sum[chain][c][q] = Vec16::zero();
+    }
+  }
+  for (int r = 0; r < tile.rows; ++r) {
+    const float* x_row = tile.x + r * tile.x_row;
+    const float* dy_row = dy + r * tile.dy_row;
+    int col = 0;
+    for (; col + U <= tile.cols; col += U) {
+      add_products<C, Q, U>(x_row + col * tile.x_col, tile.x_col, offset, dy_row + col * lanes, tile.dy_plane, sum);
+    }
+    if constexpr (U > 1) {
+      for (; col < tile.cols; ++col) {
+        add_products<C, Q, 1>(x_row + col * tile.x_col, tile.x_col, offset, dy_row + col * lanes, tile.dy_plane, sum);
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < C; ++c) {
+#pragma GCC unroll 4
+    for (int chain = 1; chain < chains<C, Q>; ++chain) {
+#pragma GCC unroll 16
+      for (int q = 0; q < Q; ++q) sum[0][c][q] = sum[0][c][q] + sum[chain][c][q];
+    }
+    add_totals<Q>(sum[0][c], sums + c * leading);
+  }
+}
+
+using Products = void (*)(const GradientTile&, const float* dy, const std::uint32_t* offset, std::ptrdiff_t leading,
+                          float* sums);
+
+template <int C, int Max>
+struct ByTaps {
+  Products of[Max];  ///< of[q - 1] takes q taps
+
+  consteval ByTaps() : of{} { fill<1>(); }
+  template <int Q>
+  consteval void fill() {
+    if constexpr (Q <= Max) {
+      of[Q - 1] = &products<C, Q>;
+      fill<Q + 1>();
+    }
+  }
+};
+
+constinit const ByTaps<1, sparse_taps> sparse_products;
+
+/// Calls body(begin, count) for [0, taps) in pieces of nearly equal size, none above `most`.
+template <class Body>
+void in_pieces(int taps, int most, const Body& body) {
+  const int pieces = (taps + most - 1) / most;
+  for (int i = 0, begin = 0; i < pieces; ++i) {
+    const int count = (taps - begin) / (pieces - i);
+    body(begin, count);
+    begin += count;
+  }
+}
+
+void sparse(const GradientTile& tile, const std::uint32_t* offset, const std::uint32_t* start, float* sums) {
+  for (int o = tile.first; o < tile.last; ++o) {
+    in_pieces(static_cast<int>(start[o + 1] - start[o]), sparse_taps, [&](int begin, int count) {
+      const std::uint32_t first = start[o] + static_cast<std::uint32_t>(begin);
+      sparse_products.of[count - 1](tile, tile.dy + o * tile.dy_plane, offset + first, 0, sums + first);
+    });
+  }
+}
+
+/// Channels in groups of C, then the rest in one smaller group.
+template <int C>
+void dense_groups(const GradientTile& tile, const std::uint32_t* offset, int taps, std::ptrdiff_t leading, float* sums) {
+  static constexpr ByTaps<C, dense_taps> by_taps;
+  int o = tile.first;
+  for (; o + C <= tile.last; o += C) {
+    in_pieces(taps, dense_taps, [&](int begin, int count) {
+      by_taps.of[count - 1](tile, tile.dy + o * tile.dy_plane, offset + begin, leading, sums + o * leading + begin);
+    });
+  }
+  if constexpr (C > 1) {
+    if (o == tile.last) return;
+    GradientTile rest = tile;
+    rest.first = o;
+    dense_groups<C - 1>(rest, offset, taps, leading, sums);
+  }
+}
+
+void dense(const GradientTile& tile, const std::uint32_t* offset, int taps, std::ptrdiff_t leading, float* sums) {
+  dense_groups<dense_channels>(tile, offset, taps, leading, sums);
+}
+
+}  // namespace
+
+constinit const GradientKernels conv_gradient_kernels{dense_channels, dense_taps, &sparse, &dense};
+
+}  // namespace s2sam::S2SAM_ISA

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "cpu/conv/kernels.hpp"
+#include "cpu/conv/pass.hpp"
+#include "s2sam/mask.hpp"
+
+namespace s2sam {
+
+namespace conv {
+
+/// Which weights a pass keeps, as the lists its kernels walk: per block of input channels and per output channel.
+struct Lists {
+  int channels, blocks;
+  std::vector<std::uint32_t> start;   ///< [blocks * channels + 1]
+  std::vector<std::uint32_t> offset;  ///< of the input pixel, in floats
+  std::vector<std::uint32_t> source;  ///< index of the weight
+};
+
+/// What lists depend on beside the mask.
+struct ListShape {
+  Direction direction;
+  Pass pass;
+  std::int64_t row, plane;  ///< of the input the offsets point into, in floats
+  int block_channels;       ///< input channels per block
+};
+
+struct PlanKey {
+  enum class Use : std::uint8_t { forward, backward_data, backward_weight };
+  Use use;
+  Isa isa;
+  int stride_h, stride_w, pad_h, pad_w;
+  int out_h, out_w;
+  std::int64_t row, plane;
+  auto operator<=>(const PlanKey&) const = default;
+};
+
+/// Lists of one use of a mask, one for each pass.
+struct Plan {
+  std::vector<Lists> passes;
+};
+
+}  // namespace conv
+
+/// The plans of one mask, all of one version of it.
+struct MaskPlans {
+  std::uint64_t version = 0;
+  std::int64_t kept = 0;
+  std::map<conv::PlanKey, conv::Plan> plans;
+};
+
+namespace conv {
+
+/// The plans of the mask as it is now: none, if its bits changed since they were made.
+MaskPlans& current_plans(Mask& mask);
+
+/// The fraction of weights kept; 1 without a mask.
+double density(Mask* mask);
+
+Lists make_lists(const Mask& mask, const ListShape& shape);
+
+/// The plan under `key`, made by make() at its first use.
+template <class Make>
+const Plan& plan_for(Mask& mask, const PlanKey& key, const Make& make) {
+  std::map<PlanKey, Plan>& plans = current_plans(mask).plans;
+  const auto found = plans.find(key);
+  return found != plans.end() ? found->second : plans.emplace(key, make()).first->second;
+}
+
+/// Calls body(i) for every kept weight, in increasing order.
+template <class Body>
+void for_each_kept(const Mask& mask, const Body& body) {
+  const auto* words = mask.bits.as<const std::uint32_t>();
+  for (std::int64_t word = 0; word < mask.bits.shape[0]; ++word) {
+    for (std::uint32_t rest = words[word]; rest != 0; rest &= rest - 1) {
+      body(static_cast<std::uint32_t>(word * 32 + __builtin_ctz(rest)));
+    }
+  }
+}
+
+}  // namespace conv
+}  // namespace s2sam

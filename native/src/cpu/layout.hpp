@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+
+#include "s2sam/tensor.hpp"
+
+namespace s2sam {
+
+/// Activations on the CPU: [ceil(N / 16)][C][H + 2b][W + 2b][16], the 16 images of a block innermost, planes with a zero border
+/// of b, lanes past N zero. All counts in floats.
+struct ActivationLayout {
+  static constexpr int lanes = 16;
+
+  std::int64_t n, c, h, w;
+  int border;
+  std::int64_t blocks, row, plane, block;
+
+  explicit ActivationLayout(const Tensor& x)
+      : n(x.shape[0]), c(x.shape[1]), h(x.shape[2]), w(x.shape[3]), border(x.border) {
+    blocks = (n + lanes - 1) / lanes;
+    row = (w + 2 * border) * lanes;
+    plane = (h + 2 * border) * row;
+    block = c * plane;
+  }
+
+  std::int64_t floats() const { return blocks * block; }
+  /// Offset of pixel (r, col), which may lie in the border (negative coordinates), of channel ch in block b.
+  std::int64_t at(std::int64_t b, std::int64_t ch, std::int64_t r = 0, std::int64_t col = 0) const {
+    return b * block + ch * plane + (r + border) * row + (col + border) * lanes;
+  }
+  /// How many lanes of block b hold images.
+  int live_lanes(std::int64_t b) const {
+    const std::int64_t rest = n - b * lanes;
+    return rest < lanes ? static_cast<int>(rest) : lanes;
+  }
+};
+
+}  // namespace s2sam

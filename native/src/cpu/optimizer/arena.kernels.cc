@@ -1,0 +1,115 @@
+#include "cpu/optimizer/arena.kernels.hpp"
+
+#include "cpu/vec.hpp"
+
+namespace s2sam::S2SAM_ISA {
+
+namespace {
+
+constexpr int word_bits = 32;
+
+/// bit_of[i] = 1 << i: a table, because not every instruction set shifts lanes by different amounts.
+struct BitTable {
+  alignas(64) std::uint32_t bit[word_bits];
+  constexpr BitTable() : bit{} {
+    for (int i = 0; i < word_bits; ++i) bit[i] = std::uint32_t{1} << i;
+  }
+};
+constexpr BitTable bit_of;
+
+/// The factor of one gradient element in the norm.
+template <bool masked, bool weighted>
+double term(float g, std::uint32_t kept, float weight) {
+  const double value = masked && kept == 0 ? 0.0 : static_cast<double>(g);
+  return weighted ? value * static_cast<double>(weight) : value;
+}
+
+template <bool masked, bool weighted>
+double sum_squares(const float* gradient, const std::uint32_t* bits, const float* weights, std::ptrdiff_t count) {
+  double lane[word_bits]{};
+  std::ptrdiff_t i = 0;
+  for (; i + word_bits <= count; i += word_bits) {
+    const std::uint32_t word = masked ? bits[i / word_bits] : 0;
+    for (int k = 0; k < word_bits; ++k) {
+      const double value = term<masked, weighted>(gradient[i + k], word & bit_of.bit[k], weighted ? weights[i + k] : 1.0F);
+      lane[k] += value * value;
+    }
+  }
+  const std::uint32_t word = masked && i < count ? bits[i / word_bits] : 0;
+  for (int k = 0; i + k < count; ++k) {
+    const double value = term<masked, weighted>(gradient[i + k], word & bit_of.bit[k], weighted ? weights[i + k] : 1.0F);
+    lane[k] += value * value;
+  }
+  double total = 0.0;
+  for (double value : lane) total += value;
+  return total;
+}
+
+/// 32 elements. Masked, the gradient counts as 0 where the bit is 0, whatever lies there, and momentum ends as 0 too.
+template <bool nesterov, bool masked, Working mode>
+void step_word(float* master, float* momentum, const float* gradient, float* working, std::uint32_t word, float decay,
+               const Sgd& sgd, float ascent) {
+#pragma GCC ivdep
+  for (int k = 0; k < word_bits; ++k) {
+    const bool kept = (word & bit_of.bit[k]) != 0;
+    const float g = gradient[k];
+    float v = momentum[k], w = master[k];
+    sgd_update<nesterov>(sgd, decay, g, v, w);
+    w = kept ? w : 0.0F;
+    if constexpr (masked) v = kept ? v : 0.0F;
+    momentum[k] = v;
+    master[k] = w;
+    if constexpr (mode == Working::master) working[k] = w;
+    if constexpr (mode == Working::ascended) {
+      const float up = ascend(ascent, g, w);
+      working[k] = !masked || kept ? up : 0.0F;
+    }
+  }
+}
+
+template <bool nesterov, bool masked, Working mode>
+void step(const ArenaRun& run, const Sgd& sgd, float ascent) {
+  const Sgd local = sgd;
+  for (std::ptrdiff_t block = 0; block < run.blocks; ++block) {
+    const float decay = run.decay[block];
+    for (std::ptrdiff_t i = block * arena_block; i < (block + 1) * arena_block; i += word_bits) {
+      float* working = mode == Working::untouched ? nullptr : run.working + i;
+      step_word<nesterov, masked, mode>(run.master + i, run.momentum + i, run.gradient + i, working,
+                                        run.bits[i / word_bits], decay, local, ascent);
+    }
+  }
+}
+
+template <bool masked, bool adaptive>
+void perturb(const ArenaRun& run, float ascent) {
+  for (std::ptrdiff_t i = 0; i < run.blocks * arena_block; i += word_bits) {
+    const std::uint32_t word = masked ? run.bits[i / word_bits] : 0;
+    const float* master = run.master + i;
+    const float* gradient = run.gradient + i;
+    float* working = run.working + i;
+#pragma GCC ivdep
+    for (int k = 0; k < word_bits; ++k) {
+      const float g = gradient[k], w = master[k];
+      const float up = adaptive ? ascend_adaptive(ascent, g, w) : ascend(ascent, g, w);
+      working[k] = !masked || (word & bit_of.bit[k]) != 0 ? up : 0.0F;
+    }
+  }
+}
+
+}  // namespace
+
+const ArenaKernels arena_kernels{
+    .sum_squares = {{sum_squares<false, false>, sum_squares<false, true>},
+                    {sum_squares<true, false>, sum_squares<true, true>}},
+    .step = {{{step<false, false, Working::untouched>, step<false, false, Working::master>,
+               step<false, false, Working::ascended>},
+              {step<false, true, Working::untouched>, step<false, true, Working::master>,
+               step<false, true, Working::ascended>}},
+             {{step<true, false, Working::untouched>, step<true, false, Working::master>,
+               step<true, false, Working::ascended>},
+              {step<true, true, Working::untouched>, step<true, true, Working::master>,
+               step<true, true, Working::ascended>}}},
+    .perturb = {{perturb<false, false>, perturb<false, true>}, {perturb<true, false>, perturb<true, true>}},
+};
+
+}  // namespace s2sam::S2SAM_ISA

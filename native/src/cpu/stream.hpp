@@ -1,0 +1,107 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cpu/isa.hpp"
+#include "cpu/memory.hpp"
+
+namespace s2sam {
+
+/// What a command may use while it runs: the one submission thread calls commands in order, so nothing here is locked.
+class Context {
+ public:
+  Context(Isa isa, int threads) : isa_(isa), threads_(threads) {}
+
+  Isa isa() const { return isa_; }
+  int threads() const { return threads_; }
+
+  /// Scratch memory, 64-byte aligned, contents undefined, valid until the command ends; every slot is a buffer of its own.
+  void* scratch(std::size_t bytes, int slot = 0);
+  std::size_t scratch_bytes() const;
+
+  /// Calls body(i) for i in [0, count), spread over the threads; results must not depend on how. Exceptions of a body reach
+  /// the caller (the first one).
+  template <class Body>
+  void parallel(std::ptrdiff_t count, const Body& body) {
+    if (count <= 0) return;
+    std::exception_ptr failure;
+#pragma omp parallel for num_threads(threads_) schedule(dynamic) if (threads_ > 1 && count > 1)
+    for (std::ptrdiff_t i = 0; i < count; ++i) {
+      try {
+        body(i);
+      } catch (...) {
+#pragma omp critical(s2sam_failure)
+        if (!failure) failure = std::current_exception();
+      }
+    }
+    if (failure) std::rethrow_exception(failure);
+  }
+
+ private:
+  static constexpr int scratch_slots = 8;
+
+  Isa isa_;
+  int threads_;
+  AlignedBuffer scratch_[scratch_slots];
+};
+
+struct Command {
+  const char* op;
+  std::function<void(Context&)> run;
+};
+
+/// A recorded command list: the CPU's counterpart of a CUDA graph.
+using CommandList = std::shared_ptr<std::vector<Command>>;
+
+/// One submission thread that runs commands in the order they were submitted. submit() takes microseconds and never waits.
+class Stream {
+ public:
+  Stream(Isa isa, int threads);
+  ~Stream();  ///< Drops what has not started, waits for the command that runs.
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  /// While capturing, records instead of running. `op` must be a string literal.
+  void submit(const char* op, std::function<void(Context&)> run);
+
+  void begin_capture();
+  CommandList end_capture();
+  bool capturing() const { return capture_ != nullptr; }
+  void replay(CommandList list);
+
+  /// Calls `done` on the submission thread after everything submitted so far, with the first error since the last wait
+  /// (which is thereby handed over) or null. Never recorded.
+  void on_complete(std::function<void(std::exception_ptr)> done);
+  /// Calls `done` on the submission thread after everything submitted so far, whatever errors there were. Never recorded.
+  void after(std::function<void()> done);
+  /// Blocks. For tests and for closing.
+  void wait();
+
+  int threads() const { return context_.threads(); }
+  std::size_t scratch_bytes() const { return context_.scratch_bytes(); }
+
+ private:
+  void push(Command command);
+  void loop();
+
+  Context context_;
+  CommandList capture_;
+  std::exception_ptr failure_;  // of the submission thread alone
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<Command> queue_;
+  std::atomic<bool> closing_ = false;  // written under the mutex; a replay looks at it between its commands
+  std::thread thread_;
+};
+
+}  // namespace s2sam

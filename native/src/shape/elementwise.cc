@@ -1,0 +1,53 @@
+#include "s2sam/shape.hpp"
+#include "shape/check.hpp"
+
+namespace s2sam::shape {
+
+namespace {
+
+/// The form of a result that looks like x.
+Form like(const Tensor& x) {
+  return x.format == Format::activation ? activation(x.shape, x.border) : plain(x.shape, x.dtype);
+}
+
+}  // namespace
+
+Form binary(const Tensor& a, const Tensor& b) {
+  Check("binary").alike({"a", a}, {"b", b});
+  return like(a);
+}
+
+Form unary(const char* op, const Tensor& x) {
+  Check(op).dtype({"x", x}, DType::f32);
+  return like(x);
+}
+
+void add_into(const Tensor& x, const Tensor& y) { Check("addInto").alike({"x", x}, {"y", y}); }
+
+Form relu_backward(const Tensor& dy, const Tensor& y) {
+  Check("reluBackward").alike({"dy", dy}, {"y", y});
+  return like(dy);
+}
+
+Form scale_by(const Tensor& x, const Tensor& scalar) {
+  const Check check("scaleBy");
+  check.dtype({"x", x}, DType::f32);
+  check.scalar({"scalar", scalar}, DType::f32);
+  return like(x);
+}
+
+Form expand(const Tensor& scalar, const Tensor& model) {
+  const Check check("expand");
+  check.scalar({"scalar", scalar}, DType::f32);
+  check.dtype({"like", model}, DType::f32);
+  return like(model);
+}
+
+Form reduce(const Tensor& x) {
+  Check("reduce").dtype({"x", x}, DType::f32);
+  return plain({1});
+}
+
+void random(const char* op, const Tensor& y) { Check(op).plain({"y", y}, DType::f32, -1); }
+
+}  // namespace s2sam::shape

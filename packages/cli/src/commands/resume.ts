@@ -1,0 +1,11 @@
+import { CheckpointError, IoError, loadWeights, readCheckpoint } from '@s2sam/core';
+import { existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { changeConfig, parseYaml, readYaml } from '../config/load.js';
+import type { Tree } from '../config/overrides.js';
+import { RunFolder } from '../run/folder.js';
+import { Interrupt } from '../run/interrupt.js';
+import type { Output } from '../run/output.js';
+import { bytesNeeded, runTraining } from '../run/training.js';
+import { newModel, openSession } from '../setup/session.js';
+import { conclude, type SummaryFormat } from './conclude.js';

@@ -1,0 +1,42 @@
+import * as v from 'valibot';
+
+/**
+ * The kinds of value a configuration holds. Each field carries one phrase that says what is allowed; errors and `--help` both
+ * print it. A field without a default is left out unless given.
+ */
+function field<T>(allowed: string, accept: (value: unknown) => boolean) {
+  return v.pipe(
+    v.custom<T>(accept, allowed),
+    v.description(allowed),
+  );
+}
+
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+
+export const positiveInteger = field<number>('a whole number >= 1', (value) => Number.isInteger(value) && Number(value) >= 1);
+export const count = field<number>('a whole number >= 0', (value) => Number.isInteger(value) && Number(value) >= 0);
+export const positive = field<number>('a number > 0', (value) => isNumber(value) && value > 0);
+export const atLeastZero = field<number>('a number >= 0', (value) => isNumber(value) && value >= 0);
+export const belowOne = field<number>('a number >= 0 and < 1', (value) => isNumber(value) && value >= 0 && value < 1);
+export const share = field<number>('a number > 0 and <= 1', (value) => isNumber(value) && value > 0 && value <= 1);
+export const flag = field<boolean>('true or false', (value) => typeof value === 'boolean');
+export const text = field<string>('a text', (value) => typeof value === 'string' && value.length > 0);
+export const epochList = field<number[]>(
+  'a rising list of epochs such as [80, 120]',
+  (value) => Array.isArray(value) && value.every((item, i) => isNumber(item) && item > 0 && (i === 0 || item > value[i - 1])),
+);
+
+export const oneOf = <const T extends string>(...names: readonly T[]) =>
+  field<T>(`one of ${names.join(', ')}`, (value) => (names as readonly unknown[]).includes(value));
+
+const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
+
+/** Seconds of a duration such as `240s`, `1.5h` or a bare number of seconds; undefined when it is none. */
+export function seconds(value: unknown): number | undefined {
+  if (isNumber(value)) return value > 0 ? value : undefined;
+  const [, amount, unit] = (typeof value === 'string' && /^(\d+(?:\.\d+)?)\s*([smh])$/.exec(value)) || [];
+  const total = Number(amount) * (units[unit ?? ''] ?? Number.NaN);
+  return total > 0 ? total : undefined;
+}
+
+export const duration = field<string | number>('a duration such as 240s, 15m or 1.5h', (value) => seconds(value) !== undefined);

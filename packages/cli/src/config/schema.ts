@@ -1,0 +1,146 @@
+import { modelNames } from '@s2sam/core';
+import * as v from 'valibot';
+import {
+  atLeastZero,
+  belowOne,
+  count,
+  duration,
+  epochList,
+  flag,
+  oneOf,
+  positive,
+  positiveInteger,
+  share,
+  text,
+} from './fields.js';
+
+/** Everything a run depends on, with the defaults of the keys that have one. */
+export const configSchema = v.strictObject({
+  model: v.optional(
+    v.strictObject({ name: v.optional(oneOf(...modelNames), 'resnet32') }),
+    {},
+  ),
+  data: v.optional(
+    v.strictObject({
+      name: v.optional(oneOf('cifar10', 'cifar100', 'procedural'), 'cifar10'),
+      root: v.optional(text, 'data'),
+      download: v.optional(flag, true),
+      fallback: v.optional(flag, false),
+    }),
+    {},
+  ),
+  train: v.optional(
+    v.strictObject({
+      epochs: v.exactOptional(positive),
+      steps: v.exactOptional(positiveInteger),
+      timeBudget: v.exactOptional(duration),
+      batchSize: v.optional(positiveInteger, 128),
+      labelSmoothing: v.optional(belowOne, 0),
+      augment: v.optional(flag, true),
+      seed: v.optional(count, 0),
+      evaluateEvery: v.optional(count, 1),
+    }),
+    {},
+  ),
+  optimizer: v.optional(
+    v.strictObject({
+      name: v.optional(oneOf('sgd', 'sam', 's2sam'), 's2sam'),
+      lr: v.optional(positive, 0.1),
+      schedule: v.optional(oneOf('cosine', 'multistep', 'constant'), 'cosine'),
+      endLr: v.optional(atLeastZero, 0),
+      milestones: v.optional(epochList, []),
+      gamma: v.optional(positive, 0.1),
+      warmupEpochs: v.optional(atLeastZero, 0),
+      momentum: v.optional(belowOne, 0.9),
+      nesterov: v.optional(flag, false),
+      weightDecay: v.optional(atLeastZero, 1e-4),
+      decayWeightsOnly: v.optional(flag, false),
+      maxGradNorm: v.optional(atLeastZero, 0),
+      rho: v.optional(atLeastZero, 0.05),
+      policy: v.optional(oneOf('masked', 'dense'), 'masked'),
+      adaptive: v.optional(flag, false),
+      startEpoch: v.optional(atLeastZero, 0),
+    }),
+    {},
+  ),
+  sparsity: v.optional(
+    v.strictObject({
+      method: v.exactOptional(oneOf('dense', 'static')),
+      layout: v.optional(oneOf('uniform', 'er', 'erk'), 'erk'),
+      density: v.exactOptional(share),
+      sparsity: v.exactOptional(belowOne),
+    }),
+    {},
+  ),
+  device: v.optional(
+    v.strictObject({
+      kind: v.optional(oneOf('auto', 'cpu', 'cuda'), 'auto'),
+      threads: v.optional(count, 0),
+    }),
+    {},
+  ),
+  output: v.optional(
+    v.strictObject({
+      dir: v.exactOptional(text),
+      logEvery: v.optional(positiveInteger, 50),
+      checkpointEvery: v.optional(positiveInteger, 1),
+    }),
+    {},
+  ),
+});
+
+type Parsed = v.InferOutput<typeof configSchema>;
+
+/** A checked configuration: `sparsity` is settled, and of the three lengths exactly one is given. */
+export interface Config extends Omit<Parsed, 'sparsity'> {
+  readonly sparsity: {
+    readonly method: 'dense' | 'static';
+    readonly layout: 'uniform' | 'er' | 'erk';
+    /** Kept share of the maskable weights; 1 for dense. */
+    readonly density: number;
+  };
+}
+
+export type Section = keyof Config;
+
+/** What each key is for: the comment column of `--help`. */
+export const keyHelp: Readonly<Record<string, string>> = {
+  'model.name': 'network',
+  'data.name': 'data set',
+  'data.root': 'folder of the data files',
+  'data.download': 'fetch missing files',
+  'data.fallback': 'train on made-up images when the files cannot be had',
+  'train.epochs': 'length in epochs (may be a fraction)',
+  'train.steps': 'length in optimizer steps',
+  'train.timeBudget': 'length in time of training; the steps are measured and fixed first',
+  'train.batchSize': 'images per step',
+  'train.labelSmoothing': 'share of the target spread over all classes',
+  'train.augment': 'random crop and flip',
+  'train.seed': 'weights, masks, data order and augmentation',
+  'train.evaluateEvery': 'epochs between evaluations; 0: never',
+  'optimizer.name': 'update rule',
+  'optimizer.lr': 'peak learning rate',
+  'optimizer.schedule': 'course of the learning rate',
+  'optimizer.endLr': 'last learning rate of cosine',
+  'optimizer.milestones': 'epochs at which multistep multiplies by gamma',
+  'optimizer.gamma': 'factor of multistep',
+  'optimizer.warmupEpochs': 'linear warm-up',
+  'optimizer.momentum': '',
+  'optimizer.nesterov': '',
+  'optimizer.weightDecay': '',
+  'optimizer.decayWeightsOnly': 'spare batch norm and biases from weight decay',
+  'optimizer.maxGradNorm': 'clip the gradient to this norm; 0: no clipping',
+  'optimizer.rho': 'radius of the perturbation (sam, s2sam)',
+  'optimizer.policy': 'keep masked weights out of the perturbation, or not',
+  'optimizer.adaptive': 'scale the perturbation by the weights (ASAM)',
+  'optimizer.startEpoch': 'first epoch with a perturbation',
+  'sparsity.method': 'default: static when a density is given',
+  'sparsity.layout': 'how the density is spread over the layers',
+  'sparsity.density': 'kept share of the maskable weights',
+  'sparsity.sparsity': '1 - density; give one of the two',
+  'device.kind': 'auto: a usable CUDA device, else the CPU',
+  'device.threads': 'CPU threads; 0: one per core',
+  'output.dir': 'run folder; default runs/<date>-<what>',
+  'output.logEvery': 'steps between log lines',
+  'output.checkpointEvery': 'epochs between writes of last.safetensors',
+};

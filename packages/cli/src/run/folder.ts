@@ -1,0 +1,97 @@
+import { IoError, ioError } from '@s2sam/core';
+import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { configToYaml } from '../config/load.js';
+import type { Config } from '../config/schema.js';
+
+/** The files of one run. */
+export class RunFolder {
+  readonly config: string;
+  readonly metrics: string;
+  readonly best: string;
+  readonly last: string;
+  readonly summary: string;
+  readonly report: string;
+
+  constructor(readonly dir: string) {
+    this.config = join(dir, 'config.yaml');
+    this.metrics = join(dir, 'metrics.jsonl');
+    this.best = join(dir, 'best.safetensors');
+    this.last = join(dir, 'last.safetensors');
+    this.summary = join(dir, 'summary.json');
+    this.report = join(dir, 'report.html');
+  }
+
+  get name(): string {
+    return basename(resolve(this.dir));
+  }
+
+  /**
+   * Makes the folder of a new run. Throws IoError when it cannot be written, when it holds a run already, or when the disk has less
+   * than `bytes` left.
+   */
+  static create(dir: string, bytes: number): RunFolder {
+    const folder = new RunFolder(dir);
+    if (existsSync(folder.config)) {
+      throw new IoError(`output.dir ${dir} holds a run already; go on with 's2sam resume ${dir}' or choose another folder`, {
+        op: 'run folder',
+      });
+    }
+    guard(dir, () => mkdirSync(dir, { recursive: true }));
+    folder.ensureWritable(bytes);
+    return folder;
+  }
+
+  /** Throws IoError unless files can be written and `bytes` fit on the disk. */
+  ensureWritable(bytes: number): void {
+    const probe = join(this.dir, `.probe-${process.pid}`);
+    guard(this.dir, () => {
+      writeFileSync(probe, 'probe');
+      rmSync(probe);
+    });
+    const { bavail, bsize } = guard(this.dir, () => statfsSync(this.dir));
+    if (bavail * bsize < bytes) {
+      throw new IoError(
+        `output.dir ${this.dir}: ${megabytes(bavail * bsize)} MB are free but the run's files need ${megabytes(bytes)} MB; ` +
+          'free some space or choose another folder with --output.dir',
+        { op: 'run folder' },
+      );
+    }
+  }
+
+  writeConfig(config: Config, header: readonly string[] = []): void {
+    const comment = header.map((line) => `# ${line}\n`).join('');
+    guard(this.config, () => writeFileSync(this.config, comment + configToYaml(withoutDir(config))));
+  }
+
+  writeSummary(summary: object): void {
+    guard(this.summary, () => writeFileSync(this.summary, `${JSON.stringify(summary, null, 2)}\n`));
+  }
+}
+
+const megabytes = (bytes: number): number => Math.ceil(bytes / 1e6);
+
+/** The saved configuration does not name its own folder, which may be moved. */
+function withoutDir(config: Config): Config {
+  const { dir: _, ...output } = config.output;
+  return { ...config, output };
+}
+
+function guard<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw ioError('run folder', path, cause);
+  }
+}
+
+const two = (value: number): string => String(value).padStart(2, '0');
+
+/** E.g. `runs/20261122-093000-resnet32-cifar10-erk0.1-s2sam`. */
+export function defaultRunDir(config: Config, dataset: string, now: Date): string {
+  const date = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
+  const time = `${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+  const { method, layout, density } = config.sparsity;
+  const sparsity = method === 'dense' ? 'dense' : `${layout}${density}`;
+  return join('runs', [`${date}-${time}`, config.model.name, dataset, sparsity, config.optimizer.name].join('-'));
+}

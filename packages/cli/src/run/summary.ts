@@ -1,0 +1,62 @@
+import type { EndEvent, StartEvent, TrainEvent } from '@s2sam/core';
+import type { Consumer } from '../consumers/consumer.js';
+
+/** What a finished or interrupted run amounts to: `summary.json`, and the last line of `--summary json`. */
+export interface Summary {
+  /** Of the last evaluation; null when nothing was tested. Shares are 0..1. */
+  readonly testAccuracy: number | null;
+  readonly bestTestAccuracy: number | null;
+  /** Training time in seconds, evaluation excluded. */
+  readonly trainSeconds: number;
+  readonly imagesPerSecond: number;
+  /** Kept / all maskable weights. */
+  readonly density: number;
+  readonly device: string;
+  readonly dataset: string;
+  /** True when the images are made up; the accuracy then says nothing about real data. */
+  readonly synthetic: boolean;
+  readonly model: string;
+  readonly optimizer: string;
+  readonly sparsity: string;
+  readonly reason: EndEvent['reason'];
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly checkpoint: string;
+  readonly report: string;
+}
+
+/** Remembers what a summary needs. */
+export class SummaryKeeper implements Consumer {
+  #start: StartEvent | undefined;
+  #end: EndEvent | undefined;
+
+  on(event: TrainEvent): void {
+    if (event.type === 'start') this.#start = event;
+    if (event.type === 'end') this.#end = event;
+  }
+
+  close(): void {}
+
+  /** Undefined when the training threw. */
+  summary(files: Pick<Summary, 'checkpoint' | 'report'>): Summary | undefined {
+    const [start, end] = [this.#start, this.#end];
+    if (start === undefined || end === undefined) return undefined;
+    return {
+      testAccuracy: end.testAccuracy ?? null,
+      bestTestAccuracy: end.bestTestAccuracy ?? null,
+      trainSeconds: end.trainSeconds,
+      imagesPerSecond: end.imagesPerSecond,
+      density: end.density,
+      device: start.device.name,
+      dataset: start.dataset.name,
+      synthetic: start.dataset.synthetic,
+      model: start.model,
+      optimizer: start.optimizer,
+      sparsity: start.sparsity,
+      reason: end.reason,
+      step: end.step,
+      totalSteps: start.totalSteps,
+      ...files,
+    };
+  }
+}

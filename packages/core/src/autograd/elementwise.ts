@@ -1,0 +1,120 @@
+import { BinaryOp, ReduceOp, UnaryOp } from '@s2sam/native';
+import { Tensor, sameDevice } from '../tensor/tensor.js';
+import { copyOf, record } from './tape.js';
+
+const binary = (op: keyof typeof BinaryOp, a: Tensor, b: Tensor): Tensor => {
+  sameDevice(op, a, b);
+  return Tensor.adopt(a.device, a.device.native.binary(BinaryOp[op], a.handle, b.handle));
+};
+
+const unary = (op: keyof typeof UnaryOp, x: Tensor): Tensor =>
+  Tensor.adopt(x.device, x.device.native.unary(UnaryOp[op], x.handle));
+
+const affine = (x: Tensor, scale: number, shift: number): Tensor =>
+  Tensor.adopt(x.device, x.device.native.affine(x.handle, scale, shift));
+
+/** Frees `temporary` once the op that reads it is enqueued. */
+const consume = <T>(temporary: Tensor, use: (t: Tensor) => T): T => {
+  using owned = temporary;
+  return use(owned);
+};
+
+/** a + b, of one shape. */
+export const add = (a: Tensor, b: Tensor): Tensor =>
+  record(binary('add', a, b), [a, b], (dy, sink) => {
+    sink.tensor(a, () => copyOf(dy));
+    sink.tensor(b, () => copyOf(dy));
+  });
+
+/** a - b, of one shape. */
+export const sub = (a: Tensor, b: Tensor): Tensor =>
+  record(binary('sub', a, b), [a, b], (dy, sink) => {
+    sink.tensor(a, () => copyOf(dy));
+    sink.tensor(b, () => affine(dy, -1, 0));
+  });
+
+/** a * b element by element, of one shape. */
+export const mul = (a: Tensor, b: Tensor): Tensor =>
+  record(binary('mul', a, b), [a, b], (dy, sink) => {
+    sink.tensor(a, () => binary('mul', dy, b));
+    sink.tensor(b, () => binary('mul', dy, a));
+  });
+
+/** a / b element by element, of one shape. */
+export const div = (a: Tensor, b: Tensor): Tensor => {
+  const y = binary('div', a, b);
+  return record(y, [a, b], (dy, sink) => {
+    sink.tensor(a, () => binary('div', dy, b));
+    sink.tensor(b, () =>
+      consume(binary('mul', dy, y), (dyy) => consume(binary('div', dyy, b), (quotient) => affine(quotient, -1, 0))),
+    );
+  });
+};
+
+/** scale * x + shift. */
+export const scaleShift = (x: Tensor, scale: number, shift = 0): Tensor =>
+  record(affine(x, scale, shift), [x], (dy, sink) => sink.tensor(x, () => affine(dy, scale, 0)));
+
+/** max(x, 0). */
+export const relu = (x: Tensor): Tensor => {
+  const y = unary('relu', x);
+  return record(y, [x], (dy, sink) =>
+    sink.tensor(x, () => Tensor.adopt(x.device, x.device.native.reluBackward(dy.handle, y.handle))),
+  );
+};
+
+export const exp = (x: Tensor): Tensor => {
+  const y = unary('exp', x);
+  return record(y, [x], (dy, sink) => sink.tensor(x, () => binary('mul', dy, y)));
+};
+
+/** Natural logarithm. */
+export const log = (x: Tensor): Tensor =>
+  record(unary('log', x), [x], (dy, sink) => sink.tensor(x, () => binary('div', dy, x)));
+
+export const sqrt = (x: Tensor): Tensor => {
+  const y = unary('sqrt', x);
+  return record(y, [x], (dy, sink) =>
+    sink.tensor(x, () => consume(binary('div', dy, y), (quotient) => affine(quotient, 0.5, 0))),
+  );
+};
+
+export const square = (x: Tensor): Tensor =>
+  record(unary('square', x), [x], (dy, sink) =>
+    sink.tensor(x, () => consume(binary('mul', dy, x), (product) => affine(product, 2, 0))),
+  );
+
+/** |x|; has no derivative. */
+export const abs = (x: Tensor): Tensor => unary('abs', x);
+
+const reduce = (op: keyof typeof ReduceOp, x: Tensor): Tensor =>
+  Tensor.adopt(x.device, x.device.native.reduce(ReduceOp[op], x.handle));
+
+const spread = (dy: Tensor, factor: number, like: Tensor): Tensor =>
+  Tensor.adopt(dy.device, dy.device.native.expand(dy.handle, factor, like.handle));
+
+/** Sum over all elements: [1]. */
+export const sum = (x: Tensor): Tensor =>
+  record(reduce('sum', x), [x], (dy, sink) => sink.tensor(x, () => spread(dy, 1, x)));
+
+/** Mean over all elements: [1]. */
+export const mean = (x: Tensor): Tensor =>
+  record(reduce('mean', x), [x], (dy, sink) => sink.tensor(x, () => spread(dy, 1 / x.size, x)));
+
+/** Largest element: [1]. Has no derivative. */
+export const max = (x: Tensor): Tensor => reduce('max', x);
+/** Smallest element: [1]. Has no derivative. */
+export const min = (x: Tensor): Tensor => reduce('min', x);
+/** Sum of squares: [1]. Has no derivative. */
+export const sumSquares = (x: Tensor): Tensor => reduce('sumSquares', x);
+/** How many elements are not zero: [1]. Has no derivative. */
+export const countNonzero = (x: Tensor): Tensor => reduce('countNonzero', x);
+
+/** [N, C, H, W] -> [N, C * H * W] in logical order. */
+export const flatten = (x: Tensor): Tensor => {
+  const { native } = x.device;
+  const [, c = 0, h = 0, w = 0] = x.shape;
+  return record(Tensor.adopt(x.device, native.flatten(x.handle)), [x], (dy, sink) =>
+    sink.tensor(x, () => Tensor.adopt(x.device, native.unflatten(dy.handle, c, h, w))),
+  );
+};

@@ -1,0 +1,22 @@
+import type { Parameter } from '../nn/parameter.js';
+import { Tensor } from '../tensor/tensor.js';
+import { record } from './tape.js';
+
+/** y = x w^T + bias: x [N, I], w [O, I], bias [O] -> [N, O]. */
+export function linear(x: Tensor, w: Parameter, bias: Parameter, options: { training?: boolean } = {}): Tensor {
+  const { native } = x.device;
+  const { training = true } = options;
+  const weights = w.weights(training);
+  const y = native.linear(x.handle, weights.handle, w.maskHandle, bias.weights(training).handle);
+  return record(Tensor.adopt(x.device, y), [x, w, bias], (dy, sink) => {
+    sink.parameter(bias, (accumulate) => native.linearBackwardBias(dy.handle, bias.gradient.handle, accumulate));
+    sink.parameter(w, (accumulate) => {
+      const everywhere = w.gradientEverywhere;
+      native.linearBackwardWeight(x.handle, dy.handle, w.gradient.handle, w.maskHandle, everywhere, accumulate);
+    });
+    sink.tensor(x, (into) => {
+      const dx = native.linearBackwardData(dy.handle, weights.handle, w.maskHandle, into?.handle ?? 0);
+      return into ?? Tensor.adopt(x.device, dx);
+    });
+  });
+}

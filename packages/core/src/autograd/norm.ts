@@ -1,0 +1,41 @@
+import type { BatchNorm2d, BatchNormApply } from '../nn/layers.js';
+import { Tensor } from '../tensor/tensor.js';
+import { record } from './tape.js';
+
+/**
+ * relu?(gamma * (x - mean) / sqrt(var + eps) + beta + residual?), with the statistics of the batch in training (Ioffe & Szegedy 2015)
+ * and the running ones in evaluation.
+ */
+export function batchNorm(x: Tensor, bn: BatchNorm2d, options: BatchNormApply = {}): Tensor {
+  const { native } = x.device;
+  const { relu = false, residual } = options;
+  const { training, eps } = bn;
+  const gamma = bn.weight.weights(training).handle;
+  const beta = bn.bias.weights(training).handle;
+  const added = residual?.handle ?? 0;
+  const mean = bn.running_mean.tensor.handle;
+  const variance = bn.running_var.tensor.handle;
+  const update = bn.updateStatistics;
+  const outputs = training
+    ? native.batchNormTrain(x.handle, gamma, beta, added, update ? mean : 0, update ? variance : 0, eps, bn.momentum, relu)
+    : native.batchNormEval(x.handle, gamma, beta, added, mean, variance, eps, relu);
+  const [y, savedMean, savedInvStd] = outputs.map((handle) => Tensor.adopt(x.device, handle)) as [Tensor, Tensor, Tensor];
+  const inputs = [x, bn.weight, bn.bias, ...(residual === undefined ? [] : [residual])];
+  const derivative = (dy: Tensor, sink: Parameters<Parameters<typeof record>[2]>[1]): void => {
+    const wantResidual = residual !== undefined && sink.needs(residual);
+    let dx = 0;
+    let dresidual = 0;
+    sink.parameter(bn.bias, () => undefined);
+    sink.parameter(bn.weight, (accumulate) => {
+      [dx, dresidual] = native.batchNormBackward(
+        dy.handle, x.handle, y.handle, gamma, savedMean.handle, savedInvStd.handle,
+        bn.weight.gradient.handle, bn.bias.gradient.handle, relu, training, accumulate, wantResidual,
+      );
+    });
+    const dxTensor = Tensor.adopt(x.device, dx);
+    if (sink.needs(x)) sink.tensor(x, () => dxTensor);
+    else dxTensor.dispose();
+    if (wantResidual) sink.tensor(residual, () => Tensor.adopt(x.device, dresidual));
+  };
+  return record(y, inputs, derivative, [savedMean, savedInvStd]);
+}

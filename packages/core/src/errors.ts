@@ -1,0 +1,17 @@
+export {
+  ArgumentError,
+  CheckpointError,
+  ConfigError,
+  DataError,
+  DeviceError,
+  DeviceUnavailableError,
+  DisposedError,
+  DTypeError,
+  type ErrorCode,
+  InternalError,
+  IoError,
+  NonFiniteError,
+  OutOfMemoryError,
+  S2Error,
+  ShapeError,
+} from '@s2sam/native';

@@ -1,0 +1,194 @@
+import { CheckpointError, InternalError } from '../errors.js';
+import type { Classifier } from '../models/classifier.js';
+import type { Parameter } from '../nn/parameter.js';
+import type { StrategyState } from '../sparsity/strategy.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { type NamedTensor, readSafetensors, type StoredTensor, writeSafetensors } from './safetensors.js';
+
+const FORMAT = '1';
+/** Tensors of ours beside PyTorch's names, e.g. `s2sam.mask.conv1.weight`. */
+const PREFIX = 's2sam.';
+
+/** Where a training stood; everything that is not a tensor. */
+export interface TrainingPosition {
+  /** Optimizer steps done. */
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly dataset: string;
+  readonly optimizer: string;
+  readonly sparsity: string;
+  /** Sums over the steps of the epoch that runs, and totals so far. */
+  readonly epochLoss: number;
+  readonly epochCorrect: number;
+  readonly epochSteps: number;
+  readonly trainSeconds: number;
+  readonly bestTestAccuracy: number | null;
+  readonly strategyState: StrategyState | null;
+}
+
+/** A checkpoint in memory. */
+export interface Checkpoint {
+  readonly path: string;
+  /** Model name, as `createModel` takes it. */
+  readonly model: string;
+  readonly classes: number;
+  readonly position: TrainingPosition;
+  /** What `save` was given as `extra`. */
+  readonly extra: Readonly<Record<string, string>>;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+}
+
+/** Reads a file that `Run.save` wrote. Throws CheckpointError for anything else, IoError when it cannot be read. */
+export async function readCheckpoint(path: string): Promise<Checkpoint> {
+  const { metadata, tensors } = await readSafetensors(path);
+  const { format, model, classes, position, extra } = metadata;
+  if (format !== FORMAT || model === undefined || classes === undefined || position === undefined) {
+    throw new CheckpointError(
+      `checkpoint ${path}: its metadata is not that of an s2sam checkpoint (format ${format ?? 'missing'}, expected ${FORMAT}); ` +
+        'give a file written by s2sam of this version',
+      { op: 'readCheckpoint' },
+    );
+  }
+  try {
+    return {
+      path,
+      model,
+      classes: Number(classes),
+      position: JSON.parse(position) as TrainingPosition,
+      extra: JSON.parse(extra ?? '{}') as Record<string, string>,
+      tensors,
+    };
+  } catch (cause) {
+    throw new CheckpointError(`checkpoint ${path}: its metadata is damaged; use an earlier checkpoint`, {
+      op: 'readCheckpoint',
+      cause,
+    });
+  }
+}
+
+/** Writes model, optimizer and position; see `Run.save`. All values are of one moment, the call. */
+export async function writeCheckpoint(
+  path: string,
+  model: Classifier,
+  position: () => TrainingPosition,
+  extra: Readonly<Record<string, string>>,
+): Promise<void> {
+  const tensors = await Promise.all(snapshot(model));
+  // Only now: sums of the position are complete once every step enqueued before the snapshot has run.
+  const now = position();
+  const metadata = {
+    format: FORMAT,
+    model: model.name,
+    classes: String(model.classes),
+    position: JSON.stringify(now),
+    extra: JSON.stringify(extra),
+  };
+  await writeSafetensors(path, [...tensors, ...batchCounts(model, now.step)], metadata);
+}
+
+/** Reads are enqueued at once, so that they all see the same step. */
+function snapshot(model: Classifier): Promise<NamedTensor>[] {
+  const parameters = [...model.namedParameters().values()].flatMap((parameter) => {
+    const { name, mask } = parameter;
+    const { value, momentum, gradient } = parameter.storage;
+    return [
+      stored(name, value),
+      stored(`${PREFIX}momentum.${name}`, momentum),
+      stored(`${PREFIX}gradient.${name}`, gradient),
+      ...(mask === undefined ? [] : [stored(`${PREFIX}mask.${name}`, mask.bits)]),
+    ];
+  });
+  const buffers = [...model.namedBuffers()].map(([name, { tensor }]) => stored(name, tensor));
+  return [...parameters, ...buffers];
+}
+
+async function stored(name: string, tensor: Tensor): Promise<NamedTensor> {
+  const { shape } = tensor;
+  const data = await tensor.toArray();
+  if (data instanceof Uint32Array) return { name, shape, dtype: 'U32', data };
+  if (data instanceof Float32Array) return { name, shape, dtype: 'F32', data };
+  throw new InternalError(`checkpoint: ${name} is ${tensor.dtype}; only f32 and u32 are stored`, { op: 'save' });
+}
+
+/** PyTorch's batch norm counts its batches in the state dict. */
+function batchCounts(model: Classifier, steps: number): NamedTensor[] {
+  return [...model.namedBuffers().keys()]
+    .filter((name) => name.endsWith('.running_mean'))
+    .map((name) => ({
+      name: name.replace(/running_mean$/, 'num_batches_tracked'),
+      shape: [],
+      dtype: 'I64',
+      data: BigInt64Array.of(BigInt(steps)),
+    }));
+}
+
+/**
+ * Loads weights, running statistics and masks into a model of the same shape. Throws CheckpointError that lists what does not fit;
+ * the model is then unchanged.
+ */
+export function loadWeights(model: Classifier, checkpoint: Checkpoint): void {
+  const parameters = model.namedParameters();
+  const buffers = model.namedBuffers();
+  checkNames(checkpoint, [...parameters.keys(), ...buffers.keys()]);
+  const wanted = [...parameters].map(([name, { shape }]) => ({ name, shape }));
+  for (const [name, { shape }] of buffers) wanted.push({ name, shape });
+  checkShapes(checkpoint, wanted);
+  for (const [name, parameter] of parameters) {
+    write(checkpoint, name, parameter.value);
+    loadMask(model, parameter, checkpoint);
+  }
+  for (const [name, { tensor }] of buffers) write(checkpoint, name, tensor);
+  if (model.arena.working !== model.arena.master) model.arena.working.copyFrom(model.arena.master);
+}
+
+/** Loads the optimizer's momentum and previous gradient, after `loadWeights`. */
+export function loadOptimizer(model: Classifier, checkpoint: Checkpoint): void {
+  const states = [...model.namedParameters()].flatMap(([name, { storage }]) => [
+    { name: `${PREFIX}momentum.${name}`, tensor: storage.momentum },
+    { name: `${PREFIX}gradient.${name}`, tensor: storage.gradient },
+  ]);
+  checkShapes(checkpoint, states.map(({ name, tensor }) => ({ name, shape: tensor.shape })));
+  for (const { name, tensor } of states) write(checkpoint, name, tensor);
+}
+
+function loadMask(model: Classifier, parameter: Parameter, checkpoint: Checkpoint): void {
+  const bits = checkpoint.tensors.get(`${PREFIX}mask.${parameter.name}`);
+  if (bits?.dtype === 'U32') model.arena.addMask(parameter).write(bits.data);
+  else parameter.mask?.fill(true);
+}
+
+function checkNames(checkpoint: Checkpoint, names: readonly string[]): void {
+  const wanted = new Set(names);
+  const missing = names.filter((name) => !checkpoint.tensors.has(name));
+  const unexpected = [...checkpoint.tensors.keys()].filter(
+    (name) => !wanted.has(name) && !name.startsWith(PREFIX) && !name.endsWith('.num_batches_tracked'),
+  );
+  if (missing.length === 0 && unexpected.length === 0) return;
+  const list = (title: string, items: readonly string[]): string =>
+    items.length === 0 ? '' : `; ${title} ${items.slice(0, 5).join(', ')}${items.length > 5 ? ` and ${items.length - 5} more` : ''}`;
+  throw new CheckpointError(
+    `checkpoint ${checkpoint.path} is of another model (${checkpoint.model}, ${checkpoint.classes} classes)` +
+      `${list('missing:', missing)}${list('unexpected:', unexpected)}; make the model it names and load it there`,
+    { op: 'loadWeights' },
+  );
+}
+
+function checkShapes(checkpoint: Checkpoint, wanted: readonly { name: string; shape: readonly number[] }[]): void {
+  for (const { name, shape } of wanted) {
+    const found = checkpoint.tensors.get(name);
+    if (found?.dtype === 'F32' && String(found.shape) === String(shape)) continue;
+    const what = found === undefined ? 'is missing' : `is ${found.dtype} ${JSON.stringify(found.shape)}`;
+    throw new CheckpointError(
+      `checkpoint ${checkpoint.path}: ${name} ${what}, expected F32 ${JSON.stringify(shape)}; ` +
+        `the file holds ${checkpoint.model} with ${checkpoint.classes} classes`,
+      { op: 'loadWeights' },
+    );
+  }
+}
+
+function write(checkpoint: Checkpoint, name: string, tensor: Tensor): void {
+  const found = checkpoint.tensors.get(name);
+  if (found?.dtype === 'F32') tensor.write(found.data);
+}

@@ -1,0 +1,20 @@
+import { ArgumentError } from '../errors.js';
+import type { Classifier, ModelOptions } from './classifier.js';
+import { resnet20, resnet32, resnet44, resnet56 } from './resnetCifar.js';
+import { vgg19 } from './vgg.js';
+
+const builders = { resnet20, resnet32, resnet44, resnet56, vgg19 } as const;
+
+export type ModelName = keyof typeof builders;
+
+export const modelNames = Object.keys(builders) as readonly ModelName[];
+
+/** A model by its name, as checkpoints and configurations give it. Throws ArgumentError for an unknown one. */
+export function createModel(name: string, options: ModelOptions): Classifier {
+  if (!Object.hasOwn(builders, name)) {
+    throw new ArgumentError(`createModel: unknown model '${name}'; it must be one of ${modelNames.join(', ')}`, {
+      op: 'createModel',
+    });
+  }
+  return builders[name as ModelName](options);
+}

@@ -1,0 +1,155 @@
+import type { Device } from '../device/device.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { ArgumentError, InternalError } from '../errors.js';
+import { unscoped } from '../tensor/scope.js';
+import { ParameterArena } from './arena.js';
+import { Parameter } from './parameter.js';
+
+/** State that is saved but not trained, e.g. running statistics. */
+export class Buffer {
+  #tensor: Tensor | undefined;
+
+  constructor(
+    readonly shape: readonly number[],
+    readonly initial: number,
+  ) {}
+
+  get tensor(): Tensor {
+    if (this.#tensor === undefined) throw new InternalError('a buffer has no storage; call initialize(model)');
+    return this.#tensor;
+  }
+
+  /** @internal */
+  bind(tensor: Tensor): void {
+    this.#tensor = tensor;
+  }
+}
+
+type Part = Module | Parameter | Buffer;
+
+function* partsOf(value: unknown, name: string): Generator<[string, Part]> {
+  if (value instanceof Module || value instanceof Parameter || value instanceof Buffer) yield [name, value];
+  else if (Array.isArray(value)) for (const [index, item] of value.entries()) yield* partsOf(item, `${name}.${index}`);
+}
+
+/**
+ * A piece of a network. Parameters, buffers and modules held in properties (or arrays) are found by name, so that names are
+ * PyTorch's: `layer1.0.conv1.weight`. Call `initialize` on the outermost module before use; disposing it frees everything.
+ */
+export abstract class Module implements Disposable {
+  /** Training mode: batch statistics, perturbed weights. Set by `train()` and `eval()`. */
+  training = true;
+  /** Batch norm updates its running statistics in training mode (SAM's second pass does not). */
+  updateStatistics = true;
+  #arena: ParameterArena | undefined;
+  #buffers: Tensor | undefined;
+  #views: Tensor[] = [];
+
+  abstract forward(x: Tensor): Tensor;
+
+  /** Direct parts, by property name. */
+  *parts(): Generator<[string, Part]> {
+    for (const [name, value] of Object.entries(this)) yield* partsOf(value, name);
+  }
+
+  /** Every part below this one, depth first, in the order of declaration. */
+  *walk(prefix = ''): Generator<[string, Part]> {
+    for (const [name, part] of this.parts()) {
+      yield [`${prefix}${name}`, part];
+      if (part instanceof Module) yield* part.walk(`${prefix}${name}.`);
+    }
+  }
+
+  namedParameters(): Map<string, Parameter> {
+    return new Map([...this.walk()].filter((entry): entry is [string, Parameter] => entry[1] instanceof Parameter));
+  }
+
+  namedBuffers(): Map<string, Buffer> {
+    return new Map([...this.walk()].filter((entry): entry is [string, Buffer] => entry[1] instanceof Buffer));
+  }
+
+  train(training = true): this {
+    this.#each((module) => {
+      module.training = training;
+    });
+    return this;
+  }
+
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** See `updateStatistics`. */
+  trackStatistics(update: boolean): void {
+    this.#each((module) => {
+      module.updateStatistics = update;
+    });
+  }
+
+  get initialized(): boolean {
+    return this.#arena !== undefined;
+  }
+
+  /** All parameters as flat arrays. */
+  get arena(): ParameterArena {
+    if (this.#arena === undefined) {
+      throw new ArgumentError(`${this.constructor.name} has no parameters on a device yet; call initialize(model, { device })`, {
+        op: 'initialize',
+      });
+    }
+    return this.#arena;
+  }
+
+  get device(): Device {
+    return this.arena.device;
+  }
+
+  /** @internal Use the function `initialize`. */
+  allocate(device: Device, seed: number): void {
+    const parameters = this.namedParameters();
+    for (const [name, parameter] of parameters) parameter.name = name;
+    unscoped(() => {
+      this.#arena = new ParameterArena(device, [...parameters.values()], seed);
+      const buffers = [...this.namedBuffers().values()];
+      const sizes = buffers.map(({ shape }) => shape.reduce((count, extent) => count * extent, 1));
+      this.#buffers = device.zeros([Math.max(1, sizes.reduce((sum, size) => sum + size, 0))]);
+      let offset = 0;
+      for (const [index, buffer] of buffers.entries()) {
+        const view = this.#buffers.view(offset, buffer.shape);
+        view.fill(buffer.initial);
+        buffer.bind(view);
+        this.#views.push(view);
+        offset += sizes[index] as number;
+      }
+    });
+  }
+
+  [Symbol.dispose](): void {
+    for (const view of this.#views) view.dispose();
+    this.#buffers?.dispose();
+    this.#arena?.[Symbol.dispose]();
+    this.#views = [];
+    this.#buffers = undefined;
+    this.#arena = undefined;
+  }
+
+  #each(visit: (module: Module) => void): void {
+    visit(this);
+    for (const [, part] of this.walk()) if (part instanceof Module) visit(part);
+  }
+}
+
+export interface InitializeOptions {
+  readonly device: Device;
+  /** Default 0. Weights depend on (seed, parameter name) alone. */
+  readonly seed?: number;
+}
+
+/** Gives a model its parameters on a device, drawn from their initial distributions. Returns the model. */
+export function initialize<M extends Module>(model: M, options: InitializeOptions): M {
+  if (model.initialized) {
+    throw new ArgumentError('initialize: the model has been initialized already; make a new one', { op: 'initialize' });
+  }
+  model.allocate(options.device, options.seed ?? 0);
+  return model;
+}

@@ -1,0 +1,111 @@
+"""The networks of the optimizer and loss-curve goldens, with weights drawn by the project's generator."""
+
+import math
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from . import counter
+from .writer import SEED
+
+
+class SmallNet(nn.Module):
+    """conv-bn-relu-conv-bn-relu-gap-linear over [N, 3, H, W]."""
+
+    def __init__(self, classes=10):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.conv2 = nn.Conv2d(8, 16, 3, stride=2, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(16)
+        self.fc = nn.Linear(16, classes)
+
+    def forward(self, x):
+        x = F.relu_(self.bn1(self.conv1(x)))
+        x = F.relu_(self.bn2(self.conv2(x)))
+        return self.fc(x.mean(dim=(2, 3)))
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        y = F.relu_(self.bn1(self.conv1(x)))
+        return F.relu_(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class CifarResNet(nn.Module):
+    """6n + 2 layers; ResNet-32 of the sparse-training papers has n = 5 and widths 32, 64, 128."""
+
+    def __init__(self, blocks=5, widths=(32, 64, 128), classes=10):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, widths[0], 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        inputs = widths[0]
+        for stage, width in enumerate(widths, 1):
+            strides = [1 if stage == 1 else 2] + [1] * (blocks - 1)
+            layers = []
+            for stride in strides:
+                layers.append(Block(inputs, width, stride))
+                inputs = width
+            setattr(self, f"layer{stage}", nn.Sequential(*layers))
+        self.fc = nn.Linear(inputs, classes)
+
+    def forward(self, x):
+        x = F.relu_(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.fc(x.mean(dim=(2, 3)))
+
+
+class Vgg19(nn.Module):
+    """Sixteen 3x3 convolutions with batch norm, 2x2 pools between the stages, one linear layer (32 x 32 images)."""
+
+    def __init__(self, classes=10):
+        super().__init__()
+        layers, inputs = [], 3
+        for stage, (width, depth) in enumerate(((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))):
+            if stage:
+                layers.append(nn.MaxPool2d(2))
+            for _ in range(depth):
+                layers += [nn.Conv2d(inputs, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+                inputs = width
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Linear(inputs, classes)
+
+    def forward(self, x):
+        return self.classifier(self.features(x).mean(dim=(2, 3)))
+
+
+def initialise(model, seed=SEED):
+    """conv ~ N(0, sqrt(2 / fan_out)), fc.weight ~ N(0, 0.01), fc.bias 0, batch norm 1 and 0; keyed by parameter name."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() == 1:
+                parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+                continue
+            shape = tuple(parameter.shape)
+            std = math.sqrt(2 / (shape[0] * shape[2] * shape[3])) if parameter.dim() == 4 else 0.01
+            parameter.copy_(torch.from_numpy(counter.normal(counter.stream_key(seed, f"init/{name}"), shape, 0, std)))
+    return model
+
+
+def draw_masks(model, densities, seed=SEED):
+    """{parameter name: mask}, exactly round(density * size) ones, keyed by parameter name."""
+    shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
+    return {
+        name: torch.from_numpy(
+            counter.random_mask(
+                counter.stream_key(seed, f"mask/{name}"), shapes[name], round(density * math.prod(shapes[name]))
+            )
+        )
+        for name, density in densities.items()
+    }
