@@ -145,7 +145,8 @@ async function compare(device, options) {
   const open = [];
   try {
     for (const sparsity of options.sparsities) {
-      for (const optimizer of options.optimizers) open.push(new Ours(device, { model, batch, sparsity, optimizer }));
+      for (const optimizer of options.optimizers)
+        open.push(await Ours.start(device, { model, batch, sparsity, optimizer }));
     }
     const ours = [...open];
     open.push(...(await startPeers({ ...options, device })));

@@ -1,5 +1,5 @@
-import { cosine, createModel, Loader, s2sam, sam, sgd, streamKey, TrainStep } from '@s2sam/core';
-import { erk } from '@s2sam/masks';
+import { createModel, Loader, s2sam, sam, sgd, TrainStep } from '@s2sam/core';
+import { erk, staticRandom } from '@s2sam/masks';
 
 const IMAGES = 2048;
 const WRAPPERS = { sgd: (base) => base, sam: (base) => sam(base), s2sam: (base) => s2sam(base) };
@@ -23,22 +23,17 @@ function randomImages() {
   };
 }
 
-/** Masks with this sparsity, spread as ERK says, drawn at random. */
-function sparsify(model, sparsity) {
-  const weights = model.arena.parameters.filter(({ kind }) => kind === 'weight');
-  const layers = weights.map((p) => ({
-    name: p.name,
-    shape: p.shape,
-    size: p.size,
-    kind: p.shape.length === 4 ? 'conv2d' : 'linear',
-    role: p.role,
-  }));
-  const kept = erk().allocate(layers, 1 - sparsity);
-  for (const parameter of weights) {
-    const mask = model.arena.addMask(parameter);
-    mask.random(kept.get(parameter.name), streamKey(0, parameter.name));
-    mask.apply(parameter.value);
-  }
+/** Random masks with this sparsity, spread as ERK says. */
+async function sparsify(model, sparsity) {
+  const layers = model.arena.parameters
+    .filter(({ kind }) => kind === 'weight')
+    .map((parameter) => {
+      const { name, shape, size, role, value } = parameter;
+      const kind = shape.length === 4 ? 'conv2d' : 'linear';
+      return { name, shape, size, role, kind, value, mask: model.arena.addMask(parameter) };
+    });
+  await staticRandom({ density: 1 - sparsity, layout: erk() }).init({ layers, seed: 0 });
+  for (const { mask, value } of layers) mask.apply(value);
 }
 
 /** Our training step as users run it: batches drawn, cropped, flipped and normalised on the device, every step's loss read. */
@@ -48,16 +43,24 @@ export class Ours {
   #model;
   #done = 0;
 
+  static async start(device, options) {
+    const ours = new Ours(device, options);
+    if (options.sparsity > 0) await sparsify(ours.#model, options.sparsity);
+    ours.#step = new TrainStep(ours.#model, {
+      optimizer: WRAPPERS[options.optimizer](sgd({ lr: 0.01, momentum: 0.9, weightDecay: 5e-4 })),
+      input: () => ours.#loader.load(),
+    });
+    return ours;
+  }
+
+  /** @private Use `start`. */
   constructor(device, { model, batch, sparsity, optimizer }) {
     const data = randomImages();
-    this.name = `s2sam ${optimizer} ${sparsity === 0 ? 'dense' : `${sparsity * 100} % sparse`}`;
+    this.name = `s2sam ${optimizer} ${sparsity === 0 ? 'dense' : `at sparsity ${sparsity}`}`;
     this.sparsity = sparsity;
     this.optimizer = optimizer;
     this.#model = createModel(model, { device, classes: data.classes });
-    if (sparsity > 0) sparsify(this.#model, sparsity);
     this.#loader = new Loader(device, data, data.train, { batchSize: batch, shuffle: { seed: 0, augment: true } });
-    const base = sgd({ lr: cosine(0.01), momentum: 0.9, weightDecay: 5e-4 });
-    this.#step = new TrainStep(this.#model, { optimizer: WRAPPERS[optimizer](base), input: () => this.#loader.load() });
   }
 
   /** Seconds per step over `steps` steps; the next step is enqueued before the result of the last one is awaited. */
@@ -70,8 +73,7 @@ export class Ours {
       running = next;
     }
     const { loss } = await running;
-    if (!Number.isFinite(loss))
-      throw new Error(`${this.name}: the loss became ${loss}; this measurement means nothing`);
+    if (!Number.isFinite(loss)) throw new Error(`${this.name}: the loss became ${loss}; the figures mean nothing`);
     return (performance.now() - begin) / 1000 / steps;
   }
 

@@ -1,34 +1,18 @@
-// From a checkout to something that runs: pnpm, packages, native addon, TypeScript. Each step is skipped when its result is current.
+// From a checkout to something that runs: pnpm, packages, native addon, TypeScript. Each step is quick when its result is current.
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
-import { root, run, step, which } from './command.mjs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root, run, step } from './command.mjs';
 
 const at = (...parts) => join(root, ...parts);
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 const node = (args, remedy) => run(process.execPath, args, { remedy });
 
-/** Hash over names and contents of files and of everything in folders, together with `extra` words. */
-function fingerprint(paths, extra = []) {
+/** Hash over the contents of files, together with `extra` words. */
+function fingerprint(paths, extra) {
   const hash = createHash('sha256').update(JSON.stringify(extra));
-  for (const path of paths.flatMap(filesIn).sort()) {
-    const content = readFileSync(path);
-    hash.update(JSON.stringify([relative(root, path), content.length])).update(content);
-  }
+  for (const path of paths) hash.update(JSON.stringify([path, readFileSync(at(path), 'utf8')]));
   return hash.digest('hex');
-}
-
-function filesIn(path) {
-  if (!existsSync(path)) return [];
-  if (!statSync(path).isDirectory()) return [path];
-  return readdirSync(path).flatMap((name) => filesIn(join(path, name)));
-}
-
-/** Does `work` unless the stamp, kept inside its result, holds the fingerprint of its inputs. */
-async function unlessCurrent(stamp, current, title, work) {
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === current) return;
-  await step(title, work);
-  writeFileSync(stamp, current);
 }
 
 /** The pnpm that package.json names, in .tools/ and nowhere else; resolves with its script. */
@@ -49,25 +33,22 @@ export async function ensurePnpm() {
 export async function installPackages(pnpm) {
   const packages = readdirSync(at('packages')).map((name) => `packages/${name}`);
   const manifests = ['.', 'native', ...packages, 'test', 'bench', 'examples'].map((folder) => `${folder}/package.json`);
-  const paths = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests].map((path) => at(path));
+  const inputs = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests];
   const remedy = 'check that npm reaches its registry (npm ping), and that pnpm-lock.yaml fits the package.json files.';
   // Development packages are needed whatever NODE_ENV says; an existing node_modules may be replaced without asking.
   const args = ['install', '--frozen-lockfile', '--prod=false', '--config.confirmModulesPurge=false'];
   const stamp = at('node_modules', '.s2sam-stamp');
-  const current = fingerprint(paths, [process.version]);
-  await unlessCurrent(stamp, current, 'Installing packages', () => node([pnpm, ...args], remedy));
+  const current = fingerprint(inputs, [process.version]);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === current) return;
+  await step('Installing packages', () => node([pnpm, ...args], remedy));
+  writeFileSync(stamp, current);
 }
 
-/** Builds the addon with cmake-js, or node-gyp where there is no cmake. */
+/** Builds the addon with cmake-js, or node-gyp where there is no cmake; the script itself knows what is out of date. */
 export async function buildNative() {
-  const sources = ['include', 'src', 'scripts', 'CMakeLists.txt', 'binding.gyp', 'sources.json', 'package.json'];
-  const inputs = [...sources.map((name) => at('native', name)), at('cmake')];
-  const tools = [which('cmake'), which('nvcc'), process.env.CXX, process.env.CXXFLAGS].map((word) => word ?? '');
   const script = [at('node_modules', 'zx', 'build', 'cli.js'), at('native', 'scripts', 'build.mjs')];
   const remedy = 'the first "error:" line says what is wrong; S2SAM_VERBOSE=1 shows the whole output.';
-  const title = 'Building the native addon (a minute or two)';
-  const stamp = at('native', 'build', '.s2sam-stamp');
-  await unlessCurrent(stamp, fingerprint(inputs, tools), title, () => node(script, remedy));
+  await step('Building the native addon (minutes when it is new)', () => node(script, remedy));
 }
 
 /** Type checks and compiles every package; incremental, so it is simply always run. */

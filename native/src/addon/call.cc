@@ -8,7 +8,10 @@ namespace s2sam::addon {
 
 namespace {
 
+/// As JavaScript writes it.
 std::string text_of(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
   char buffer[32];
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
 }

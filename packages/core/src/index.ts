@@ -42,4 +42,4 @@ export { type StepResult, TrainStep, type TrainStepOptions } from './train/step.
 export { train } from './train/train.js';
 export { type Checkpoint, loadWeights, readCheckpoint, type TrainingPosition } from './io/checkpoint.js';
 export { type NamedTensor, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from './io/safetensors.js';
-export { writeFileAtomically } from './io/atomic.js';
+export { ioError, writeFileAtomically } from './io/atomic.js';

@@ -20,9 +20,10 @@ constexpr int dense_taps = Vec16::parts == 1 ? 6 : Vec16::parts == 2 || register
 template <int C>
 constexpr int unroll = C > 1 ? 1 : registers == 32 ? 4 : 2;
 
-/// Independent sums per tap, where there are too few taps to hide the latency of an addition.
-template <int C, int Q>
-constexpr int chains = C > 1 || Q > 2 ? 1 : Q == 2 ? 2 : unroll<C>;
+/// Independent sums per tap in `sparse`, where there are too few taps to hide the latency of an addition. `dense` has one: how
+/// it is called depends on the number of threads, and the order of a sum must not.
+template <int C, int Q, bool Spread>
+constexpr int chains = !Spread || Q > 2 ? 1 : Q == 2 ? 2 : unroll<C>;
 
 /// The lanes of a vector folded to 4.
 template <class Vector>
@@ -55,7 +56,7 @@ template <int Q>
 [[gnu::always_inline]] inline void add_totals(const Vec16* sum, float* to) {
 #pragma GCC unroll 16
   for (int q = 0; q + 4 <= Q; q += 4) {
-    auto* quad = reinterpret_cast<QuadUnaligned*>(to + q);
+    QuadUnaligned* quad = reinterpret_cast<QuadUnaligned*>(to + q);
     *quad = *quad + totals(fold(sum[q]), fold(sum[q + 1]), fold(sum[q + 2]), fold(sum[q + 3]));
   }
   if constexpr (Q % 4 > 0) {
@@ -69,10 +70,10 @@ template <int Q>
 }
 
 /// The products of U neighbouring pixels: each x is loaded once for C channels, each dy once for Q taps.
-template <int C, int Q, int U>
+template <int C, int Q, int U, int Chains>
 [[gnu::always_inline]] inline void add_products(const float* x, std::ptrdiff_t x_col, const std::uint32_t* offset,
                                                 const float* dy, std::ptrdiff_t dy_plane,
-                                                Vec16 (&sum)[chains<C, Q>][C][Q]) {
+                                                Vec16 (&sum)[Chains][C][Q]) {
 #pragma GCC unroll 4
   for (int part = 0; part < Vec16::parts; ++part) {
     Native d[U][C];
@@ -88,19 +89,19 @@ template <int C, int Q, int U>
       for (int u = 0; u < U; ++u) {
         const Native value = reinterpret_cast<const Native*>(in + u * x_col)[part];
 #pragma GCC unroll 4
-        for (int c = 0; c < C; ++c) sum[u % chains<C, Q>][c][q].part[part] += value * d[u][c];
+        for (int c = 0; c < C; ++c) sum[u % Chains][c][q].part[part] += value * d[u][c];
       }
     }
   }
 }
 
 /// sums[c * leading + q] += the products of channel c and tap q over the whole rectangle.
-template <int C, int Q>
+template <int C, int Q, bool Spread>
 void products(const GradientTile& tile, const float* dy, const std::uint32_t* offset, std::ptrdiff_t leading, float* sums) {
-  constexpr int U = unroll<C>;
-  Vec16 sum[chains<C, Q>][C][Q];
+  constexpr int U = unroll<C>, Chains = chains<C, Q, Spread>;
+  Vec16 sum[Chains][C][Q];
 #pragma GCC unroll 4
-  for (int chain = 0; chain < chains<C, Q>; ++chain) {
+  for (int chain = 0; chain < Chains; ++chain) {
 #pragma GCC unroll 4
     for (int c = 0; c < C; ++c) {
 #pragma GCC unroll 16
@@ -123,7 +124,7 @@ void products(const GradientTile& tile, const float* dy, const std::uint32_t* of
 #pragma GCC unroll 4
   for (int c = 0; c < C; ++c) {
 #pragma GCC unroll 4
-    for (int chain = 1; chain < chains<C, Q>; ++chain) {
+    for (int chain = 1; chain < Chains; ++chain) {
 #pragma GCC unroll 16
       for (int q = 0; q < Q; ++q) sum[0][c][q] = sum[0][c][q] + sum[chain][c][q];
     }
@@ -134,7 +135,7 @@ void products(const GradientTile& tile, const float* dy, const std::uint32_t* of
 using Products = void (*)(const GradientTile&, const float* dy, const std::uint32_t* offset, std::ptrdiff_t leading,
                           float* sums);
 
-template <int C, int Max>
+template <int C, int Max, bool Spread>
 struct ByTaps {
   Products of[Max];  ///< of[q - 1] takes q taps
 
@@ -142,13 +143,13 @@ struct ByTaps {
   template <int Q>
   consteval void fill() {
     if constexpr (Q <= Max) {
-      of[Q - 1] = &products<C, Q>;
+      of[Q - 1] = &products<C, Q, Spread>;
       fill<Q + 1>();
     }
   }
 };
 
-constinit const ByTaps<1, sparse_taps> sparse_products;
+constinit const ByTaps<1, sparse_taps, true> sparse_products;
 
 /// Calls body(begin, count) for [0, taps) in pieces of nearly equal size, none above `most`.
 template <class Body>
@@ -173,7 +174,7 @@ void sparse(const GradientTile& tile, const std::uint32_t* offset, const std::ui
 /// Channels in groups of C, then the rest in one smaller group.
 template <int C>
 void dense_groups(const GradientTile& tile, const std::uint32_t* offset, int taps, std::ptrdiff_t leading, float* sums) {
-  static constexpr ByTaps<C, dense_taps> by_taps;
+  static constexpr ByTaps<C, dense_taps, false> by_taps;
   int o = tile.first;
   for (; o + C <= tile.last; o += C) {
     in_pieces(taps, dense_taps, [&](int begin, int count) {

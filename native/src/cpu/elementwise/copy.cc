@@ -28,8 +28,8 @@ void plain_to_activation(Context& context, const Tensor& x, const Tensor& y) {
     for (std::int64_t r = 0; r < to.h; ++r) {
       const float* from = x.as<const float>() + block * lanes * image + (channel * to.h + r) * to.w;
       float* row = y.as<float>() + to.at(block, channel, r);
-      for (std::int64_t col = 0; col < to.w; ++col) {
-        for (int lane = 0; lane < live; ++lane) row[col * lanes + lane] = from[lane * image + col];
+      for (int lane = 0; lane < live; ++lane) {
+        for (std::int64_t col = 0; col < to.w; ++col) row[col * lanes + lane] = from[lane * image + col];
       }
       clear_dead_lanes(row, to.w, live);
     }

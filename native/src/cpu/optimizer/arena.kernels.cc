@@ -17,28 +17,30 @@ struct BitTable {
 };
 constexpr BitTable bit_of;
 
-/// The factor of one gradient element in the norm.
+/// lane[k] += (kept? * weight? * gradient)^2 for up to 32 elements; products in double, where a square of floats is exact.
 template <bool masked, bool weighted>
-double term(float g, std::uint32_t kept, float weight) {
-  const double value = masked && kept == 0 ? 0.0 : static_cast<double>(g);
-  return weighted ? value * static_cast<double>(weight) : value;
+[[gnu::always_inline]] inline void add_squares(const float* gradient, std::uint32_t word, const float* weights, int count,
+                                               double* lane) {
+#pragma GCC ivdep
+  for (int k = 0; k < count; ++k) {
+    const float raw = gradient[k];
+    const float g = !masked || (word & bit_of.bit[k]) != 0 ? raw : 0.0F;
+    const double value = weighted ? static_cast<double>(g) * weights[k] : static_cast<double>(g);
+    lane[k] += value * value;
+  }
 }
 
 template <bool masked, bool weighted>
 double sum_squares(const float* gradient, const std::uint32_t* bits, const float* weights, std::ptrdiff_t count) {
   double lane[word_bits]{};
-  std::ptrdiff_t i = 0;
-  for (; i + word_bits <= count; i += word_bits) {
+  for (std::ptrdiff_t i = 0; i < count; i += word_bits) {
     const std::uint32_t word = masked ? bits[i / word_bits] : 0;
-    for (int k = 0; k < word_bits; ++k) {
-      const double value = term<masked, weighted>(gradient[i + k], word & bit_of.bit[k], weighted ? weights[i + k] : 1.0F);
-      lane[k] += value * value;
+    const float* weight = weighted ? weights + i : nullptr;
+    if (count - i >= word_bits) {
+      add_squares<masked, weighted>(gradient + i, word, weight, word_bits, lane);
+    } else {
+      add_squares<masked, weighted>(gradient + i, word, weight, static_cast<int>(count - i), lane);
     }
-  }
-  const std::uint32_t word = masked && i < count ? bits[i / word_bits] : 0;
-  for (int k = 0; i + k < count; ++k) {
-    const double value = term<masked, weighted>(gradient[i + k], word & bit_of.bit[k], weighted ? weights[i + k] : 1.0F);
-    lane[k] += value * value;
   }
   double total = 0.0;
   for (double value : lane) total += value;

@@ -18,31 +18,45 @@ void for_each_tap(std::ptrdiff_t row, const Taps& taps, const Body& body) {
   }
 }
 
+// One number of each tap per image, in registers of the same lanes as Vec16's.
+using Index [[gnu::vector_size(native_lanes * 4)]] = std::int32_t;
+using Bytes [[gnu::vector_size(native_lanes)]] = std::uint8_t;
+
 /// The first tap wins among equals and any NaN wins, as in PyTorch.
 void max_at(const float* x, std::ptrdiff_t row, const Taps& taps, float* y, std::uint8_t* argmax) {
-  alignas(64) float best[lanes];
-  alignas(64) std::int32_t winner[lanes];
+  Vec16 best = Vec16::broadcast(-infinity);
+  Index winner[Vec16::parts];
   const int first = (taps.r0 - taps.first_r) * taps.kernel_w + (taps.c0 - taps.first_c);
-  for (int i = 0; i < lanes; ++i) {
-    best[i] = -infinity;
-    winner[i] = first;
-  }
+  for (Index& part : winner) part = Index{} + first;
   for_each_tap(row, taps, [&](std::ptrdiff_t offset, int tap) {
-    const float* from = x + offset;
-    for (int i = 0; i < lanes; ++i) {
-      const bool wins = from[i] > best[i] || from[i] != from[i];
-      best[i] = wins ? from[i] : best[i];
-      winner[i] = wins ? tap : winner[i];
+    const Vec16 value = Vec16::load(x + offset);
+    for (int i = 0; i < Vec16::parts; ++i) {
+      const Index wins = (value.part[i] > best.part[i]) | (value.part[i] != value.part[i]);
+      best.part[i] = wins ? value.part[i] : best.part[i];
+      winner[i] = wins ? Index{} + tap : winner[i];
     }
   });
-  for (int i = 0; i < lanes; ++i) y[i] = best[i];
-  for (int i = 0; i < lanes; ++i) argmax[i] = static_cast<std::uint8_t>(winner[i]);
+  best.store(y);
+  for (int i = 0; i < Vec16::parts; ++i) {
+    const Bytes bytes = __builtin_convertvector(winner[i], Bytes);
+    __builtin_memcpy(argmax + i * native_lanes, &bytes, sizeof bytes);
+  }
 }
 
 void max_scatter(const float* dy, const std::uint8_t* argmax, const Taps& taps, float* dx, std::ptrdiff_t row) {
+  const Vec16 gradient = Vec16::load(dy);
+  Index winner[Vec16::parts];
+  for (int i = 0; i < Vec16::parts; ++i) {
+    Bytes bytes;
+    __builtin_memcpy(&bytes, argmax + i * native_lanes, sizeof bytes);
+    winner[i] = __builtin_convertvector(bytes, Index);
+  }
   for_each_tap(row, taps, [&](std::ptrdiff_t offset, int tap) {
-    float* to = dx + offset;
-    for (int i = 0; i < lanes; ++i) to[i] += argmax[i] == tap ? dy[i] : 0.0F;
+    Vec16 sum = Vec16::load(dx + offset);
+    for (int i = 0; i < Vec16::parts; ++i) {
+      sum.part[i] += winner[i] == Index{} + tap ? gradient.part[i] : Vec16::Native{};
+    }
+    sum.store(dx + offset);
   });
 }
 

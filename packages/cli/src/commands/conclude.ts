@@ -12,7 +12,12 @@ const quote = (path: string): string => (/^[\w./@%+:,-]+$/.test(path) ? path : `
 export const resumeHint = (folder: RunFolder): string => `s2sam resume ${quote(folder.dir)}`;
 
 /** Says where everything lies and how to go on; the exit code is 130 after Ctrl-C. With `json`, the summary is the very last line. */
-export function conclude(summary: Summary, folder: RunFolder, format: SummaryFormat | undefined, output: Output): number {
+export function conclude(
+  summary: Summary,
+  folder: RunFolder,
+  format: SummaryFormat | undefined,
+  output: Output,
+): number {
   const aborted = summary.reason === 'aborted';
   output.print(mark(summary.synthetic, `checkpoint ${summary.checkpoint}`));
   output.print(mark(summary.synthetic, `report     ${summary.report}`));

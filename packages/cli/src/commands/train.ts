@@ -1,16 +1,17 @@
-import { ioError } from '@s2sam/core';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ioError } from '@s2sam/core';
 import { seconds } from '../config/fields.js';
 import { loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { clock } from '../consumers/lines.js';
 import { defaultRunDir, RunFolder } from '../run/folder.js';
-import { INTERRUPTED, Interrupt } from '../run/interrupt.js';
+import { INTERRUPTED, Interrupt, unlessAborted } from '../run/interrupt.js';
 import type { Output } from '../run/output.js';
 import { bytesNeeded, runTraining } from '../run/training.js';
 import { measureSpeed, stepsFor } from '../setup/budget.js';
-import { newModel, openSession, type Session } from '../setup/session.js';
+import { settleData } from '../setup/data.js';
+import { newModel, openSession, parameterCount, type Session } from '../setup/session.js';
 import { conclude, type SummaryFormat } from './conclude.js';
 
 export interface TrainCommand {
@@ -23,25 +24,35 @@ export interface TrainCommand {
 export const DEFAULT_PRESET = 'quickstart';
 
 /** `s2sam train`: a new run in a folder of its own. Resolves with the exit code. */
-export async function trainCommand(options: TrainCommand, overrides: readonly string[], output: Output): Promise<number> {
+export async function trainCommand(
+  options: TrainCommand,
+  overrides: readonly string[],
+  output: Output,
+): Promise<number> {
   const preset = options.preset ?? (options.config === undefined ? DEFAULT_PRESET : undefined);
   const asked = loadConfig({ preset, file: options.config, overrides });
   ensureWritableSoon(asked.output.dir ?? 'runs');
   using interrupt = new Interrupt();
-  await using session = await openSession(asked, output.print, interrupt.signal);
+  const { signal } = interrupt;
+  const opened = await unlessAborted(signal, openSession(asked, output.print, signal));
+  if (opened === undefined) return interruptedEarly(output);
+  await using session = opened;
   using model = newModel(asked, session);
   const dir = asked.output.dir ?? defaultRunDir(asked, session.dataset.name, new Date());
   const folder = RunFolder.create(dir, bytesNeeded(parameterCount(model)));
-  const settled = await settleLength(asked, session, output, interrupt.signal);
-  if (settled === undefined) {
-    output.print('interrupted before training began; nothing was saved');
-    return INTERRUPTED;
-  }
+  const known: Config = { ...asked, data: settleData(asked.data, session.dataset) };
+  const settled = await settleLength(known, session, output, signal);
+  if (settled === undefined) return interruptedEarly(output);
   const { config, notes } = settled;
   folder.writeConfig(config, [...(preset === undefined ? [] : [`preset ${preset}`]), ...notes]);
   output.print(`run       ${folder.dir}`);
-  const summary = await runTraining({ config, session, model, folder, output, signal: interrupt.signal });
+  const summary = await runTraining({ config, session, model, folder, output, signal });
   return conclude(summary, folder, options.summary, output);
+}
+
+function interruptedEarly(output: Output): number {
+  output.print('interrupted before training began; nothing was saved');
+  return INTERRUPTED;
 }
 
 /** Finds out before any download that nothing can be written. Throws IoError. */
@@ -55,9 +66,6 @@ function ensureWritableSoon(dir: string): void {
     throw ioError('output.dir', dir, cause);
   }
 }
-
-const parameterCount = (model: ReturnType<typeof newModel>): number =>
-  [...model.parameters()].reduce((sum, parameter) => sum + parameter.size, 0);
 
 /** Turns a time budget into steps, so that the saved configuration names them and resuming stays exact. */
 async function settleLength(

@@ -8,7 +8,8 @@ const fail = (message: string): never => {
   throw new ConfigError(message, { op: 'config' });
 };
 
-const show = (value: unknown): string => (value === undefined ? 'missing' : JSON.stringify(value));
+const show = (value: unknown): string =>
+  typeof value === 'number' || value === undefined ? String(value) : JSON.stringify(value);
 
 function explain(issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue) ?? '';
@@ -33,9 +34,12 @@ function settleSparsity(given: v.InferOutput<typeof configSchema>['sparsity']): 
   // 1 - 0.9 is 0.09999999999999998: round to what was meant.
   const density = kept ?? (sparsity === undefined ? undefined : Number((1 - sparsity).toFixed(12)));
   const method = wished ?? (density === undefined ? 'dense' : 'static');
-  if (method === 'static' && density === undefined) fail('sparsity.density is missing; sparsity.method static needs one, e.g. 0.1');
+  if (method === 'static' && density === undefined)
+    fail('sparsity.density is missing; sparsity.method static needs one, e.g. 0.1');
   if (method === 'dense' && density !== undefined && density < 1) {
-    fail(`sparsity.method is dense but the density is ${density}; choose sparsity.method static or leave the density out`);
+    fail(
+      `sparsity.method is dense but the density is ${density}; choose sparsity.method static or leave the density out`,
+    );
   }
   return { method, layout, density: density ?? 1 };
 }
@@ -43,7 +47,8 @@ function settleSparsity(given: v.InferOutput<typeof configSchema>['sparsity']): 
 function checkTogether({ train, optimizer }: v.InferOutput<typeof configSchema>): void {
   const lengths = (['epochs', 'steps', 'timeBudget'] as const).filter((key) => train[key] !== undefined);
   if (lengths.length !== 1) {
-    const given = lengths.length === 0 ? 'no length is given' : `${lengths.map((key) => `train.${key}`).join(' and ')} are given`;
+    const given =
+      lengths.length === 0 ? 'no length is given' : `${lengths.map((key) => `train.${key}`).join(' and ')} are given`;
     fail(`${given}; give one of train.epochs, train.steps, train.timeBudget`);
   }
   if (optimizer.schedule === 'multistep' && optimizer.milestones.length === 0) {

@@ -5,15 +5,15 @@ import * as v from 'valibot';
  * print it. A field without a default is left out unless given.
  */
 function field<T>(allowed: string, accept: (value: unknown) => boolean) {
-  return v.pipe(
-    v.custom<T>(accept, allowed),
-    v.description(allowed),
-  );
+  return v.pipe(v.custom<T>(accept, allowed), v.description(allowed));
 }
 
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
 
-export const positiveInteger = field<number>('a whole number >= 1', (value) => Number.isInteger(value) && Number(value) >= 1);
+export const positiveInteger = field<number>(
+  'a whole number >= 1',
+  (value) => Number.isInteger(value) && Number(value) >= 1,
+);
 export const count = field<number>('a whole number >= 0', (value) => Number.isInteger(value) && Number(value) >= 0);
 export const positive = field<number>('a number > 0', (value) => isNumber(value) && value > 0);
 export const atLeastZero = field<number>('a number >= 0', (value) => isNumber(value) && value >= 0);
@@ -23,7 +23,8 @@ export const flag = field<boolean>('true or false', (value) => typeof value === 
 export const text = field<string>('a text', (value) => typeof value === 'string' && value.length > 0);
 export const epochList = field<number[]>(
   'a rising list of epochs such as [80, 120]',
-  (value) => Array.isArray(value) && value.every((item, i) => isNumber(item) && item > 0 && (i === 0 || item > value[i - 1])),
+  (value) =>
+    Array.isArray(value) && value.every((item, i) => isNumber(item) && item > 0 && (i === 0 || item > value[i - 1])),
 );
 
 export const oneOf = <const T extends string>(...names: readonly T[]) =>
@@ -39,4 +40,7 @@ export function seconds(value: unknown): number | undefined {
   return total > 0 ? total : undefined;
 }
 
-export const duration = field<string | number>('a duration such as 240s, 15m or 1.5h', (value) => seconds(value) !== undefined);
+export const duration = field<string | number>(
+  'a duration such as 240s, 15m or 1.5h',
+  (value) => seconds(value) !== undefined,
+);

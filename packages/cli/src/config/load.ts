@@ -1,6 +1,6 @@
-import { ConfigError, IoError } from '@s2sam/core';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { ConfigError, IoError } from '@s2sam/core';
 import { parse, stringify } from 'yaml';
 import { checkConfig } from './check.js';
 import { nearest } from './keys.js';
@@ -21,7 +21,10 @@ export function readYaml(path: string): Tree {
   try {
     source = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new IoError(`config: cannot read ${path}: ${(cause as Error).message}; check the path`, { op: 'config', cause });
+    throw new IoError(`config: cannot read ${path}: ${(cause as Error).message}; check the path`, {
+      op: 'config',
+      cause,
+    });
   }
   return parseYaml(source, path);
 }
@@ -34,7 +37,8 @@ export function parseYaml(source: string, where: string): Tree {
   } catch (cause) {
     throw new ConfigError(`${where}: not valid YAML: ${(cause as Error).message}`, { op: 'config', cause });
   }
-  if (!isTree(tree)) throw new ConfigError(`${where}: expected sections such as 'train:' at the top level`, { op: 'config' });
+  if (!isTree(tree))
+    throw new ConfigError(`${where}: expected sections such as 'train:' at the top level`, { op: 'config' });
   return tree;
 }
 
@@ -66,7 +70,12 @@ export function loadConfig({ preset, file, overrides = [] }: ConfigSources): Con
 }
 
 /** A saved configuration with some settings changed; `allowed` lists the keys (or sections) that may change. */
-export function changeConfig(saved: Tree, overrides: readonly string[], allowed: readonly string[], why: string): Config {
+export function changeConfig(
+  saved: Tree,
+  overrides: readonly string[],
+  allowed: readonly string[],
+  why: string,
+): Config {
   const changes = parseOverrides(overrides);
   for (const [section, value] of Object.entries(changes)) {
     for (const key of isTree(value) ? Object.keys(value) : ['']) {

@@ -15,7 +15,7 @@ export function parseOverrides(args: readonly string[]): Tree {
   const tree: Tree = {};
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string;
-    const [, path, inline] = /^--([A-Za-z][\w.-]*)(?:=(.*))?$/s.exec(arg) ?? [];
+    const [, path, inline] = /^--([A-Za-z][A-Za-z0-9.-]*)(?:=(.*))?$/s.exec(arg) ?? [];
     if (path === undefined) {
       throw new ConfigError(`unexpected argument '${arg}'; settings look like --optimizer.rho=0.1`, { op: 'config' });
     }
@@ -37,11 +37,14 @@ function scalar(value: string): unknown {
 
 function assign(tree: Tree, path: string, value: unknown): void {
   const parts = path.split('.');
-  const full = parts.length === 1 && sections.includes(path) && mainKey[path] !== undefined ? [path, mainKey[path]] : parts;
+  const full =
+    parts.length === 1 && sections.includes(path) && mainKey[path] !== undefined ? [path, mainKey[path]] : parts;
   let node = tree;
   for (const part of full.slice(0, -1)) {
     const child = node[part];
-    node = isTree(child) ? child : (node[part] = {});
+    const next = isTree(child) ? child : {};
+    node[part] = next;
+    node = next;
   }
   node[full.at(-1) as string] = value;
 }
@@ -63,7 +66,8 @@ export function layer(base: Tree, over: Tree): Tree {
       continue;
     }
     const rivals = alternatives[section] ?? [];
-    const replaced = rivals.some((key) => key in value) || (section === 'sparsity' && value.method === 'dense') ? rivals : [];
+    const replaced =
+      rivals.some((key) => key in value) || (section === 'sparsity' && value.method === 'dense') ? rivals : [];
     const kept = Object.entries(below).filter(([key]) => !replaced.includes(key));
     merged[section] = { ...Object.fromEntries(kept), ...value };
   }
@@ -72,5 +76,5 @@ export function layer(base: Tree, over: Tree): Tree {
 
 function expandShorthand(section: string, value: unknown): unknown {
   const key = mainKey[section];
-  return key !== undefined && typeof value === 'string' ? { [key]: value } : value ?? {};
+  return key !== undefined && typeof value === 'string' ? { [key]: value } : (value ?? {});
 }

@@ -16,16 +16,17 @@ import {
 
 /** Everything a run depends on, with the defaults of the keys that have one. */
 export const configSchema = v.strictObject({
-  model: v.optional(
-    v.strictObject({ name: v.optional(oneOf(...modelNames), 'resnet32') }),
-    {},
-  ),
+  model: v.optional(v.strictObject({ name: v.optional(oneOf(...modelNames), 'resnet32') }), {}),
   data: v.optional(
     v.strictObject({
       name: v.optional(oneOf('cifar10', 'cifar100', 'procedural'), 'cifar10'),
-      root: v.optional(text, 'data'),
+      root: v.exactOptional(text),
       download: v.optional(flag, true),
       fallback: v.optional(flag, false),
+      classes: v.exactOptional(positiveInteger),
+      imageSize: v.exactOptional(positiveInteger),
+      trainImages: v.exactOptional(positiveInteger),
+      testImages: v.exactOptional(positiveInteger),
     }),
     {},
   ),
@@ -107,9 +108,13 @@ export type Section = keyof Config;
 export const keyHelp: Readonly<Record<string, string>> = {
   'model.name': 'network',
   'data.name': 'data set',
-  'data.root': 'folder of the data files',
+  'data.root': 'folder of the data files; also looked for: $S2SAM_DATA, then the cache folder',
   'data.download': 'fetch missing files',
   'data.fallback': 'train on made-up images when the files cannot be had',
+  'data.classes': 'of made-up images',
+  'data.imageSize': 'height and width of made-up images',
+  'data.trainImages': 'number of made-up training images',
+  'data.testImages': 'number of made-up test images',
   'train.epochs': 'length in epochs (may be a fraction)',
   'train.steps': 'length in optimizer steps',
   'train.timeBudget': 'length in time of training; the steps are measured and fixed first',

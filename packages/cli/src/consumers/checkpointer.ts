@@ -1,5 +1,5 @@
-import type { Run, TrainEvent } from '@s2sam/core';
 import { existsSync } from 'node:fs';
+import type { Run, TrainEvent } from '@s2sam/core';
 import type { RunFolder } from '../run/folder.js';
 import type { Consumer, Warn } from './consumer.js';
 
@@ -24,7 +24,7 @@ export class Checkpointer implements Consumer {
 
   async on(event: TrainEvent): Promise<void> {
     if (event.type === 'epoch') {
-      const isBest = Number.isFinite(event.testAccuracy) && event.testAccuracy >= event.bestTestAccuracy;
+      const isBest = event.testAccuracy !== undefined && event.testAccuracy === event.bestTestAccuracy;
       if (isBest) await this.#save(this.folder.best);
       if ((event.epoch + 1) % this.options.everyEpochs === 0) await this.#saveLast();
     }

@@ -1,5 +1,5 @@
 import type { TrainEvent } from '@s2sam/core';
-import { AppendFile } from './append-file.js';
+import { AppendFile } from './appendFile.js';
 import type { Consumer } from './consumer.js';
 
 /**

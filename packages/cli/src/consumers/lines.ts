@@ -22,7 +22,10 @@ export function startLines(event: StartEvent): string[] {
   const { device, dataset } = event;
   const isa = device.isa === '' ? '' : `, ${device.isa}`;
   return [
-    mark(dataset.synthetic, `data      ${dataset.name}: ${grouped(dataset.trainSize)} training and ${grouped(dataset.testSize)} test images, ${dataset.classes} classes`),
+    mark(
+      dataset.synthetic,
+      `data      ${dataset.name}: ${grouped(dataset.trainSize)} training and ${grouped(dataset.testSize)} test images, ${dataset.classes} classes`,
+    ),
     `model     ${event.model}: ${grouped(event.parameters)} parameters, ${grouped(event.nonZero)} not masked`,
     `sparsity  ${event.sparsity}, density ${percent(event.density)} of the maskable weights`,
     `optimizer ${event.optimizer}, batch ${event.batchSize}, seed ${event.seed}`,
@@ -50,13 +53,13 @@ export function stepLine(start: StartEvent, event: StepEvent, interval: Interval
 }
 
 export function epochLine(start: StartEvent, event: EpochEvent): string {
-  const tested = Number.isFinite(event.testAccuracy);
+  const { testLoss, testAccuracy, bestTestAccuracy } = event;
   const parts = [
     `epoch ${String(event.epoch).padStart(3)} done`,
     `train loss ${event.trainLoss.toFixed(4)} acc ${percent(event.trainAccuracy)}`,
-    tested
-      ? `test loss ${event.testLoss.toFixed(4)} acc ${percent(event.testAccuracy)} (best ${percent(event.bestTestAccuracy)})`
-      : 'not tested',
+    testLoss === undefined || testAccuracy === undefined
+      ? 'not tested'
+      : `test loss ${testLoss.toFixed(4)} acc ${percent(testAccuracy)} (best ${percent(bestTestAccuracy ?? testAccuracy)})`,
     `${event.imagesPerSecond.toFixed(0)} img/s`,
     `trained ${clock(event.trainSeconds)}`,
   ];

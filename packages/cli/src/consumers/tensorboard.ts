@@ -1,9 +1,9 @@
-import type { LayerDensity, TrainEvent } from '@s2sam/core';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import type { LayerDensity, StepEvent, TrainEvent } from '@s2sam/core';
 import { scalarsEvent, versionEvent } from '../tensorboard/event.js';
 import { encodeRecord } from '../tensorboard/record.js';
-import { AppendFile } from './append-file.js';
+import { AppendFile } from './appendFile.js';
 import type { Consumer } from './consumer.js';
 import { Meter } from './meter.js';
 
@@ -28,40 +28,38 @@ export class TensorBoard implements Consumer {
   }
 
   on(event: TrainEvent): void {
-    switch (event.type) {
-      case 'start':
-        this.#prefix = event.dataset.synthetic ? 'synthetic/' : '';
-        return this.#write(event.startStep, densities(event.density, event.layers));
-      case 'step': {
-        this.#meter.add(event);
-        if (event.step % this.every !== 0) return;
-        const { loss, accuracy, gradNorm, imagesPerSecond, dataWait } = this.#meter.take();
-        return this.#write(event.step, {
-          'train/loss': loss,
-          'train/accuracy': accuracy,
-          'train/lr': event.lr,
-          'train/grad_norm': gradNorm,
-          'train/images_per_second': imagesPerSecond,
-          'train/data_wait': dataWait,
-        });
-      }
-      case 'mask':
-        return this.#write(event.step, densities(event.density, event.layers));
-      case 'epoch':
-        return this.#write(event.step, {
-          'epoch/train_loss': event.trainLoss,
-          'epoch/train_accuracy': event.trainAccuracy,
-          ...(Number.isFinite(event.testAccuracy)
-            ? { 'test/loss': event.testLoss, 'test/accuracy': event.testAccuracy }
-            : {}),
-        });
-      case 'end':
-        return;
+    if (event.type === 'start') {
+      this.#prefix = event.dataset.synthetic ? 'synthetic/' : '';
+      this.#write(event.startStep, densities(event.density, event.layers));
+    }
+    if (event.type === 'mask') this.#write(event.step, densities(event.density, event.layers));
+    if (event.type === 'step') this.#step(event);
+    if (event.type === 'epoch') {
+      this.#write(event.step, {
+        'epoch/train_loss': event.trainLoss,
+        'epoch/train_accuracy': event.trainAccuracy,
+        ...(event.testLoss === undefined ? {} : { 'test/loss': event.testLoss }),
+        ...(event.testAccuracy === undefined ? {} : { 'test/accuracy': event.testAccuracy }),
+      });
     }
   }
 
   close(): void {
     this.#file.close();
+  }
+
+  #step(event: StepEvent): void {
+    this.#meter.add(event);
+    if (event.step % this.every !== 0) return;
+    const { loss, accuracy, gradNorm, imagesPerSecond, dataWait } = this.#meter.take();
+    this.#write(event.step, {
+      'train/loss': loss,
+      'train/accuracy': accuracy,
+      'train/lr': event.lr,
+      'train/grad_norm': gradNorm,
+      'train/images_per_second': imagesPerSecond,
+      'train/data_wait': dataWait,
+    });
   }
 
   #write(step: number, scalars: Readonly<Record<string, number>>): void {

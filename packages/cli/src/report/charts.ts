@@ -1,6 +1,6 @@
 import type { Chart, Column, Curve } from './client/types.js';
 import { bucketEnds, bucketMeans } from './downsample.js';
-import type { LoggedEpoch, LoggedStep, Metrics } from './metrics.js';
+import type { EpochPoint, Metrics, StepPoint } from './metrics.js';
 
 /** More points than a screen is wide would only cost time. */
 const MAX_POINTS = 2000;
@@ -8,37 +8,51 @@ const MAX_POINTS = 2000;
 /** Steps that share one point of a curve. */
 export const bucketSize = (steps: number): number => Math.max(1, Math.ceil(steps / MAX_POINTS));
 
-type Value<T> = (event: T) => number | null;
+type Value<T> = (point: T) => number | null;
 
-/** A curve of steps and one of evaluations on the common axis of both. */
-function joined(title: string, unit: string, metrics: Metrics, step: Value<LoggedStep>, test: Value<LoggedEpoch>): Chart {
-  const training = stepChart(title, unit, 'train', metrics, step);
-  const tested = new Map(metrics.epochs.filter((event) => test(event) !== null).map((event) => [event.step, test(event)]));
-  const steps = [...new Set([...training.steps, ...tested.keys()])].filter((at) => at !== null).sort((a, b) => a - b);
-  const trained = new Map(training.steps.map((at, i) => [at, training.curves[0]?.values[i] ?? null]));
-  const column = (values: ReadonlyMap<number | null, number | null>): Column => steps.map((at) => values.get(at) ?? null);
-  const curves: Curve[] = [{ label: 'train', values: interpolate(column(trained), steps, trained), points: false }];
-  if (tested.size > 0) curves.push({ label: 'test', values: column(tested), points: true });
-  return { title, unit, steps, curves };
-}
-
-/** An evaluation between two points of the training curve must not tear it: there, the value before is repeated. */
-function interpolate(values: Column, steps: readonly number[], known: ReadonlyMap<number, number | null>): Column {
-  let last: number | null = null;
-  return values.map((value, i) => {
-    if (known.has(steps[i] as number)) last = value;
-    return known.has(steps[i] as number) ? value : last;
-  });
-}
-
-function stepChart(title: string, unit: string, label: string, { steps }: Metrics, value: Value<LoggedStep>): Chart {
+function stepChart(title: string, unit: string, label: string, { steps }: Metrics, value: Value<StepPoint>): Chart {
   const size = bucketSize(steps.length);
   return {
     title,
     unit,
-    steps: bucketEnds(steps.map((event) => event.step as number), size),
+    steps: bucketEnds(
+      steps.map((point) => point.step),
+      size,
+    ),
     curves: [{ label, values: bucketMeans(steps.map(value), size), points: false }],
   };
+}
+
+/** The curve of the steps and the points of the evaluations, on the common axis of both. */
+function testedChart(
+  title: string,
+  unit: string,
+  metrics: Metrics,
+  step: Value<StepPoint>,
+  test: Value<EpochPoint>,
+): Chart {
+  const { steps, curves } = stepChart(title, unit, 'train', metrics, step);
+  const trained = new Map(steps.map((at, i) => [at, curves[0]?.values[i] ?? null]));
+  const tested = new Map(metrics.epochs.map((point) => [point.step, test(point)]));
+  if ([...tested.values()].every((value) => value === null)) return { title, unit, steps, curves };
+  const axis = [...new Set([...steps, ...tested.keys()])].sort((a, b) => a - b);
+  const testCurve: Curve = { label: 'test', values: axis.map((at) => tested.get(at) ?? null), points: true };
+  return {
+    title,
+    unit,
+    steps: axis,
+    curves: [{ label: 'train', values: hold(axis, trained), points: false }, testCurve],
+  };
+}
+
+/** An evaluation between two points of the training curve must not tear it: the value before is held there. */
+function hold(axis: readonly number[], known: ReadonlyMap<number, number | null>): Column {
+  let last: number | null = null;
+  return axis.map((at) => {
+    const value = known.get(at);
+    if (value !== undefined) last = value;
+    return last;
+  });
 }
 
 const percent = (share: number | null): number | null => (share === null ? null : 100 * share);
@@ -47,11 +61,23 @@ const percent = (share: number | null): number | null => (share === null ? null 
 export function makeCharts(metrics: Metrics): Chart[] {
   if (metrics.steps.length === 0 && metrics.epochs.length === 0) return [];
   return [
-    joined('Loss', '', metrics, (event) => event.loss, (event) => event.testLoss),
-    joined('Accuracy', '%', metrics, (event) => percent(event.accuracy), (event) => percent(event.testAccuracy)),
-    stepChart('Learning rate', '', 'lr', metrics, (event) => event.lr),
-    stepChart('Gradient norm', '', 'norm', metrics, (event) => event.gradNorm),
-    stepChart('Throughput', ' img/s', 'training', metrics, (event) => event.imagesPerSecond),
-    stepChart('Density', '%', 'density', metrics, (event) => percent(event.density)),
+    testedChart(
+      'Loss',
+      '',
+      metrics,
+      (point) => point.loss,
+      (point) => point.testLoss,
+    ),
+    testedChart(
+      'Accuracy',
+      '%',
+      metrics,
+      (point) => percent(point.accuracy),
+      (point) => percent(point.testAccuracy),
+    ),
+    stepChart('Learning rate', '', 'lr', metrics, (point) => point.lr),
+    stepChart('Gradient norm', '', 'norm', metrics, (point) => point.gradNorm),
+    stepChart('Throughput', ' img/s', 'training', metrics, (point) => point.imagesPerSecond),
+    stepChart('Density', '%', 'density', metrics, (point) => percent(point.density)),
   ];
 }

@@ -8,7 +8,7 @@ const share = (value: number | null | undefined): string => (typeof value === 'n
 /** The summary table. */
 export function facts({ start, epochs, end, steps }: Metrics): Fact[] {
   if (start === undefined) return [['state', 'the run did not start']];
-  const tested = epochs.filter((event) => event.testAccuracy !== null);
+  const tested = epochs.filter((point) => point.testAccuracy !== null);
   const last = tested.at(-1);
   const seconds = end?.trainSeconds ?? epochs.at(-1)?.trainSeconds;
   const speed = end?.imagesPerSecond ?? epochs.at(-1)?.imagesPerSecond;
@@ -22,7 +22,10 @@ export function facts({ start, epochs, end, steps }: Metrics): Fact[] {
     ['throughput', typeof speed === 'number' ? `${speed.toFixed(0)} img/s` : '-'],
     ['density', `${percent(start.density)} (${start.nonZero} of ${start.parameters} parameters not masked)`],
     ['model', start.model],
-    ['data', `${dataset.name}${dataset.synthetic ? ' (synthetic)' : ''}: ${dataset.trainSize} + ${dataset.testSize} images`],
+    [
+      'data',
+      `${dataset.name}${dataset.synthetic ? ' (synthetic)' : ''}: ${dataset.trainSize} + ${dataset.testSize} images`,
+    ],
     ['sparsity', start.sparsity],
     ['optimizer', `${start.optimizer}, batch ${start.batchSize}, seed ${start.seed}`],
     ['device', `${device.name} (${[device.kind, device.isa, `${device.threads} threads`].filter(Boolean).join(', ')})`],
@@ -31,7 +34,7 @@ export function facts({ start, epochs, end, steps }: Metrics): Fact[] {
 
 /** What a reader of the curves must know. */
 export function notes({ steps }: Metrics, stepsPerPoint: number): string[] {
-  const broken = steps.filter((event) => event.loss === null).length;
+  const broken = steps.filter((point) => point.loss === null).length;
   return [
     ...(stepsPerPoint > 1 ? [`Each point of a training curve is the mean of ${stepsPerPoint} steps.`] : []),
     ...(broken > 0 ? [`In ${broken} of ${steps.length} steps the loss was not a finite number.`] : []),

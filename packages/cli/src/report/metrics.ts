@@ -1,65 +1,111 @@
-import { type EndEvent, type EpochEvent, IoError, type LayerDensity, type StartEvent, type StepEvent } from '@s2sam/core';
 import { existsSync, readFileSync } from 'node:fs';
+import { type EndEvent, IoError, ioError, type LayerDensity, type StartEvent } from '@s2sam/core';
 
-type Nullable<T> = { readonly [K in keyof T]: T[K] extends number ? T[K] | null : T[K] };
+/** A number of the log; null where it was not finite or not measured. */
+type Logged = number | null;
 
-/** Events as JSON keeps them: numbers that were not finite are null. */
-export type LoggedStep = Nullable<StepEvent>;
-export type LoggedEpoch = Nullable<EpochEvent>;
+export interface StepPoint {
+  readonly step: number;
+  readonly loss: Logged;
+  readonly accuracy: Logged;
+  readonly lr: Logged;
+  readonly gradNorm: Logged;
+  readonly imagesPerSecond: Logged;
+  readonly density: Logged;
+}
+
+export interface EpochPoint {
+  readonly step: number;
+  readonly testLoss: Logged;
+  readonly testAccuracy: Logged;
+  readonly bestTestAccuracy: Logged;
+  readonly trainSeconds: Logged;
+  readonly imagesPerSecond: Logged;
+}
 
 /** A run as its `metrics.jsonl` tells it. */
 export interface Metrics {
   readonly start: StartEvent | undefined;
-  readonly steps: readonly LoggedStep[];
-  readonly epochs: readonly LoggedEpoch[];
+  readonly steps: readonly StepPoint[];
+  readonly epochs: readonly EpochPoint[];
   /** The latest densities. */
   readonly layers: readonly LayerDensity[];
-  readonly end: Nullable<EndEvent> | undefined;
+  readonly end:
+    | { readonly reason: EndEvent['reason']; readonly trainSeconds: Logged; readonly imagesPerSecond: Logged }
+    | undefined;
 }
 
-type Logged = { readonly type?: unknown; readonly [key: string]: unknown };
+type Line = { readonly [key: string]: unknown };
 
 /** Half a line, left by a full disk or a killed process, is passed over. */
-function parseLine(line: string): Logged | undefined {
+function parseLine(text: string): Line | undefined {
   try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? (value as Logged) : undefined;
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Line) : undefined;
   } catch {
     return undefined;
   }
 }
+
+const numbers = <K extends string>(line: Line, ...names: readonly K[]): Record<K, Logged> =>
+  Object.fromEntries(names.map((name) => [name, typeof line[name] === 'number' ? line[name] : null])) as Record<
+    K,
+    Logged
+  >;
+
+const stepOf = (line: Line): number => (typeof line.step === 'number' ? line.step : 0);
 
 /**
  * Reads the events of a run and of its resumptions. Steps that a resumed run did again replace those it did first. Throws IoError
  * when the file cannot be read.
  */
 export function readMetrics(path: string): Metrics {
-  if (!existsSync(path)) {
-    throw new IoError(`report: ${path} does not exist; give the folder of a run`, { op: 'report' });
-  }
   let start: StartEvent | undefined;
-  let end: Nullable<EndEvent> | undefined;
+  let end: Metrics['end'];
   let layers: readonly LayerDensity[] = [];
-  const steps: LoggedStep[] = [];
-  const epochs: LoggedEpoch[] = [];
-  for (const line of readFileSync(path, 'utf8').split('\n')) {
-    const event = parseLine(line);
-    if (event === undefined) continue;
-    if (Array.isArray(event['layers'])) layers = event['layers'] as LayerDensity[];
-    if (event.type === 'start') {
-      start = event as unknown as StartEvent;
-      end = undefined;
-      forget(steps, start.startStep);
-      forget(epochs, start.startStep);
+  const steps: StepPoint[] = [];
+  const epochs: EpochPoint[] = [];
+  for (const text of readLines(path)) {
+    const line = parseLine(text);
+    if (line === undefined) continue;
+    if (Array.isArray(line.layers)) layers = line.layers as LayerDensity[];
+    switch (line.type) {
+      case 'start':
+        start = line as unknown as StartEvent;
+        end = undefined;
+        forget(steps, start.startStep);
+        forget(epochs, start.startStep);
+        break;
+      case 'step':
+        steps.push({
+          step: stepOf(line),
+          ...numbers(line, 'loss', 'accuracy', 'lr', 'gradNorm', 'imagesPerSecond', 'density'),
+        });
+        break;
+      case 'epoch':
+        epochs.push({
+          step: stepOf(line),
+          ...numbers(line, 'testLoss', 'testAccuracy', 'bestTestAccuracy', 'trainSeconds', 'imagesPerSecond'),
+        });
+        break;
+      case 'end':
+        end = { reason: line.reason as EndEvent['reason'], ...numbers(line, 'trainSeconds', 'imagesPerSecond') };
     }
-    if (event.type === 'step') steps.push(event as unknown as LoggedStep);
-    if (event.type === 'epoch') epochs.push(event as unknown as LoggedEpoch);
-    if (event.type === 'end') end = event as unknown as Nullable<EndEvent>;
   }
   return { start, steps, epochs, layers, end };
 }
 
+function readLines(path: string): string[] {
+  if (!existsSync(path))
+    throw new IoError(`report: ${path} does not exist; give the folder of a run`, { op: 'report' });
+  try {
+    return readFileSync(path, 'utf8').split('\n');
+  } catch (cause) {
+    throw ioError('report', path, cause);
+  }
+}
+
 /** Drops what lies after `step`, in place. */
-function forget(events: { readonly step: number | null }[], step: number): void {
-  while (events.length > 0 && (events.at(-1)?.step ?? 0) > step) events.pop();
+function forget(points: { readonly step: number }[], step: number): void {
+  while ((points.at(-1)?.step ?? 0) > step) points.pop();
 }

@@ -13,7 +13,8 @@ export interface ReportInput {
   readonly config: string;
 }
 
-const paragraphs = (texts: readonly string[]): string => texts.map((text) => `<p class="note">${html(text)}</p>`).join('\n');
+const paragraphs = (texts: readonly string[]): string =>
+  texts.map((text) => `<p class="note">${html(text)}</p>`).join('\n');
 
 function factTable(metrics: Metrics): string {
   const rows = facts(metrics).map(([label, value]) => `<tr><th>${html(label)}</th><td>${html(value)}</td></tr>`);
@@ -44,7 +45,8 @@ const banner = (synthetic: boolean): string =>
 export function page({ title, metrics, config }: ReportInput, assets: Assets): string {
   const charts = makeCharts(metrics);
   const { start } = metrics;
-  const lead = start === undefined ? '' : `${start.model} on ${start.dataset.name}, ${start.sparsity}, ${start.optimizer}`;
+  const lead =
+    start === undefined ? '' : `${start.model} on ${start.dataset.name}, ${start.sparsity}, ${start.optimizer}`;
   return `<!doctype html>
 <html lang="en">
 <head>

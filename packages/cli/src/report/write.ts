@@ -1,5 +1,5 @@
-import { ioError } from '@s2sam/core';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { ioError } from '@s2sam/core';
 import type { RunFolder } from '../run/folder.js';
 import { readAssets } from './assets.js';
 import { readMetrics } from './metrics.js';

@@ -1,6 +1,6 @@
-import { IoError, ioError } from '@s2sam/core';
 import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { IoError, ioError } from '@s2sam/core';
 import { configToYaml } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 
@@ -33,9 +33,12 @@ export class RunFolder {
   static create(dir: string, bytes: number): RunFolder {
     const folder = new RunFolder(dir);
     if (existsSync(folder.config)) {
-      throw new IoError(`output.dir ${dir} holds a run already; go on with 's2sam resume ${dir}' or choose another folder`, {
-        op: 'run folder',
-      });
+      throw new IoError(
+        `output.dir ${dir} holds a run already; go on with 's2sam resume ${dir}' or choose another folder`,
+        {
+          op: 'run folder',
+        },
+      );
     }
     guard(dir, () => mkdirSync(dir, { recursive: true }));
     folder.ensureWritable(bytes);

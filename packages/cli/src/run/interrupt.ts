@@ -24,3 +24,13 @@ export class Interrupt implements Disposable {
     for (const name of signals) process.off(name, this.#listener);
   }
 }
+
+/** The result of work that knows the signal; undefined when it ended because of it. */
+export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
+}

@@ -1,7 +1,7 @@
 import { train } from '@s2sam/core';
 import type { Config } from '../config/schema.js';
 import { newModel, type Session } from './session.js';
-import { trainOptions } from './train-options.js';
+import { trainOptions } from './trainOptions.js';
 
 export interface SpeedSample {
   /** Wall time of one step once everything is warm, seconds. */

@@ -41,10 +41,5 @@ export function scalarsEvent(seconds: number, step: number, scalars: Readonly<Re
   const values = Object.entries(scalars).map(([name, value]) =>
     message(1, Buffer.concat([message(1, Buffer.from(name)), Buffer.from([tag(2, 5)]), float(value)])),
   );
-  return Buffer.concat([
-    wallTime(seconds),
-    Buffer.from([tag(2, 0)]),
-    varint(step),
-    message(5, Buffer.concat(values)),
-  ]);
+  return Buffer.concat([wallTime(seconds), Buffer.from([tag(2, 0)]), varint(step), message(5, Buffer.concat(values))]);
 }

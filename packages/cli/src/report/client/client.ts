@@ -11,7 +11,11 @@ const number = (value: number | null | undefined, unit: string): string =>
   value === null || value === undefined ? '-' : `${Number(value.toPrecision(5))}${unit}`;
 
 function axis(): UPlot.Axis {
-  return { stroke: color('--ink'), grid: { stroke: color('--line'), width: 1 }, ticks: { stroke: color('--line'), width: 1 } };
+  return {
+    stroke: color('--ink'),
+    grid: { stroke: color('--line'), width: 1 },
+    ticks: { stroke: color('--line'), width: 1 },
+  };
 }
 
 function options({ title, unit, curves }: Chart, width: number): UPlot.Options {
@@ -23,14 +27,16 @@ function options({ title, unit, curves }: Chart, width: number): UPlot.Options {
     axes: [axis(), { ...axis(), size: 64, values: (_, ticks) => ticks.map((tick) => number(tick, unit)) }],
     series: [
       { label: 'step' },
-      ...curves.map(({ label, points }, index): UPlot.Series => ({
-        label,
-        stroke: color(`--curve-${index + 1}`),
-        width: 1.5,
-        spanGaps: points,
-        points: { show: points, size: 5 },
-        value: (_, value) => number(value, unit),
-      })),
+      ...curves.map(
+        ({ label, points }, index): UPlot.Series => ({
+          label,
+          stroke: color(`--curve-${index + 1}`),
+          width: 1.5,
+          spanGaps: points,
+          points: { show: points, size: 5 },
+          value: (_, value) => number(value, unit),
+        }),
+      ),
     ],
   };
 }
@@ -51,7 +57,7 @@ function draw(): void {
 
 draw();
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
-let resized = 0;
+let resized: ReturnType<typeof setTimeout> | undefined;
 addEventListener('resize', () => {
   clearTimeout(resized);
   resized = setTimeout(draw, 150);

@@ -1,5 +1,5 @@
-import { ioError } from '@s2sam/core';
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { ioError } from '@s2sam/core';
 
 /** A file that only grows. Every write is handed to the system before it returns, so a killed process loses nothing. */
 export class AppendFile {

@@ -1,4 +1,4 @@
-import type { TrainOptions } from '@s2sam/core';
+import type { ImageDataset, TrainOptions } from '@s2sam/core';
 import type { Config } from '../config/schema.js';
 import { makeOptimizer } from './optimizer.js';
 import type { Session } from './session.js';
@@ -25,3 +25,7 @@ export function length({ train }: Config): { epochs: number } | { steps: number 
   if (train.epochs !== undefined) return { epochs: train.epochs };
   return { steps: train.steps as number };
 }
+
+/** Steps of the whole training. */
+export const totalSteps = ({ train }: Config, data: ImageDataset): number =>
+  train.steps ?? Math.round((train.epochs ?? 0) * Math.floor(data.train.size / train.batchSize));

@@ -1,0 +1,45 @@
+import { keys } from './config/keys.js';
+import { keyHelp } from './config/schema.js';
+
+/** Every setting with what it may hold, for `s2sam train --help`. */
+export function keyTable(): string {
+  const rows = keys.map(({ path, allowed, fallback }) => {
+    const shown = fallback === undefined ? '' : ` [${JSON.stringify(fallback)}]`;
+    return { path: `--${path}`, about: [keyHelp[path], `${allowed}${shown}`].filter(Boolean).join('; ') };
+  });
+  const width = Math.max(...rows.map(({ path }) => path.length));
+  return `\nSettings (--section.key=value or --section.key value), with defaults in brackets:\n${rows
+    .map(({ path, about }) => `  ${path.padEnd(width)}  ${about}`)
+    .join('\n')}`;
+}
+
+export const examples = {
+  program: `
+Examples:
+  $ s2sam train                          a first sparse network in minutes
+  $ s2sam train --preset resnet32-cifar10-erk95 --optimizer.rho=0.1
+  $ s2sam resume runs/<run>              go on after Ctrl-C
+  $ s2sam eval runs/<run>
+  $ s2sam doctor
+
+Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 130 interrupted with everything saved.
+Environment: S2SAM_DEVICE chooses the device where device.kind is auto, S2SAM_DEBUG=1 shows the stack of errors.`,
+  train: `
+Examples:
+  $ s2sam train --preset quickstart --train.timeBudget 10m
+  $ s2sam train --preset resnet32-cifar10-erk90 --sparsity.sparsity=0.98 --train.seed 1
+  $ s2sam train --preset resnet32-cifar10-erk90 --optimizer sgd --output runs/baseline
+  $ s2sam train --config my.yaml --model resnet20 --data cifar100`,
+  resume: `
+Settings that may change: train.epochs, train.steps, data.root, data.download, device.*, output.logEvery, output.checkpointEvery.
+
+Examples:
+  $ s2sam resume runs/<run>
+  $ s2sam resume runs/<run> --train.epochs=200`,
+  eval: `
+Settings that may change: data.*, device.*, train.batchSize.
+
+Examples:
+  $ s2sam eval runs/<run>
+  $ s2sam eval runs/<run>/last.safetensors --data.root /data --json`,
+} as const;

@@ -1,0 +1,15 @@
+/** The `s2sam` command as a library: its configuration, its consumers of training events, its report. */
+export { checkConfig } from './config/check.js';
+export { type ConfigSources, configToYaml, loadConfig, presetNames } from './config/load.js';
+export type { Config } from './config/schema.js';
+export { Checkpointer } from './consumers/checkpointer.js';
+export { type Consumer, consume, tolerant, type Warn } from './consumers/consumer.js';
+export { JsonLines } from './consumers/jsonl.js';
+export { LineLog } from './consumers/lineLog.js';
+export { ProgressBar } from './consumers/progress.js';
+export { TensorBoard } from './consumers/tensorboard.js';
+export { main } from './main.js';
+export { writeReport } from './report/write.js';
+export { RunFolder } from './run/folder.js';
+export type { Output } from './run/output.js';
+export type { Summary } from './run/summary.js';
