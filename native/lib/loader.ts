@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { resolve as absolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NativeBinding } from './binding.js';
+import { checkElf } from './elf.js';
 import { DeviceUnavailableError } from './errors.js';
 import { functionNames } from './functions.js';
 import { withTypedErrors } from './wrap.js';
@@ -52,6 +53,7 @@ function existing(path: string): string {
 }
 
 function open(backend: Backend, path: string): NativeBinding {
+  if (process.platform === 'linux') checkElf(path);
   // Not require(), which would run a file without the .node ending as JavaScript.
   const loaded: { exports: Partial<NativeBinding> } = { exports: {} };
   process.dlopen(loaded, absolute(path));
@@ -72,9 +74,7 @@ function explain(error: unknown): string {
   if (glibc !== undefined) return `it was built for a newer system (needs ${glibc})`;
   const library = /(\S+\.so[.\d]*): cannot open shared object file/.exec(text)?.[1];
   if (library !== undefined) return `the system library ${library} is missing`;
-  if (/invalid ELF header|wrong ELF class|Exec format error|cannot open shared object|file too short|self-register/.test(text)) {
-    return `it is no binary for ${process.platform}-${process.arch} (${text})`;
-  }
+  if (text.includes('did not self-register')) return 'it is not a Node.js addon';
   const symbol = /undefined symbol: (\S+)/.exec(text)?.[1];
   if (symbol !== undefined) return `it does not fit this Node.js or is an incomplete build (lacks ${symbol})`;
   if (/^Cannot find (module|package)/.test(text)) return 'it is not installed';

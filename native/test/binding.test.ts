@@ -84,9 +84,8 @@ describe('wrong values', () => {
     const right = make();
     expect(() => call(...right)).not.toThrow();
     for (let i = 0; i < right.length; ++i) {
-      for (const wrong of [undefined, 'x', {}, Number.NaN, -2]) {
-        // Keys may be any integers and values any numbers; a fill with NaN is refused for bytes only.
-        const error = failure(() => call(...right.map((value, j) => (i === j ? wrong : value))).valueOf());
+      for (const wrong of [undefined, 'x', {}, Number.NaN]) {
+        const error = failure(() => call(...right.map((value, j) => (i === j ? wrong : value))));
         expect(error.op).toBe(name);
       }
     }

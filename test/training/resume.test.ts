@@ -35,13 +35,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Drops and regrows a fifth of each layer every 7 steps, by gradient, skipping the optimizer's step: what RigL asks of core. */
+/** Drops and regrows a fifth of each layer every 10 steps, by gradient, skipping the optimizer's step: what RigL asks of core. */
 const dynamic = (): MaskStrategy => {
   const start = staticRandom({ density: 0.3, layout: erk() });
   return {
     name: 'dynamic',
     init: (context) => start.init(context),
-    needs: (step) => (step % 7 === 6 ? { denseGradient: true, skipOptimizerStep: true, update: true } : {}),
+    needs: (step) => (step % 10 === 3 ? { denseGradient: true, skipOptimizerStep: true, update: true } : {}),
     update: ({ layers, seed, step }) => {
       for (const { mask, weight, gradient, name } of layers) {
         if (mask.full) continue;
@@ -128,7 +128,7 @@ describe('a dynamic strategy', () => {
   it('keeps exact counts; dropped and grown weights, momentum and perturbation are 0 after each update', async () => {
     using model = tinyNet(device);
     const before = new Map<string, Uint32Array>();
-    const run = train(model, { data, optimizer: s2sam(base), sparsity: dynamic(), steps: 21, batchSize: 20 });
+    const run = train(model, { data, optimizer: s2sam(base), sparsity: dynamic(), steps: 30, batchSize: 20 });
     let updates = 0;
     for await (const event of run) {
       if (event.type === 'start' || event.type === 'mask') {

@@ -9,6 +9,14 @@ namespace s2sam::addon {
 
 namespace {
 
+/// Throws into JavaScript. An environment that is being torn down takes no exceptions any more; then there is nobody to tell.
+void raise(napi_env env, const std::exception_ptr& failure, const char* op) {
+  try {
+    to_javascript(env, failure, op).ThrowAsJavaScriptException();
+  } catch (const Napi::Error&) {
+  }
+}
+
 /// Entry of every function: reads the arguments, runs the method, turns exceptions into JavaScript ones.
 napi_value dispatch(napi_env env, napi_callback_info info) {
   void* data = nullptr;
@@ -18,7 +26,7 @@ napi_value dispatch(napi_env env, napi_callback_info info) {
     Call call(*bound.addon, env, info, bound.method->name);
     return bound.method->run(call);
   } catch (...) {
-    to_javascript(env, std::current_exception(), bound.method->name).ThrowAsJavaScriptException();
+    raise(env, std::current_exception(), bound.method->name);
     return nullptr;
   }
 }

@@ -34,7 +34,11 @@ void Pending::reject(Napi::Env env, const Device& device) {
 
 void Pending::settle(Napi::Env env, Napi::Function, Pending* pending, Completion* completion) {
   const std::unique_ptr<Completion> owned(completion);
-  if (env != nullptr) pending->settle(env, *owned);  // null: the environment is going away
+  if (env == nullptr) return;  // the environment is gone
+  try {
+    pending->settle(env, *owned);
+  } catch (const Napi::Error&) {  // it is being torn down, and runs no JavaScript any more
+  }
 }
 
 void Pending::settle(Napi::Env env, const Completion& completion) {

@@ -11,13 +11,10 @@ void weight_mask(const Check& check, const Tensor& w, const Mask* mask) {
   }
 }
 
-std::int64_t window_count(const Check& check, const char* axis, std::int64_t size, std::int64_t kernel, int stride, int pad) {
+/// How often the kernel fits along one axis; 0 when it is larger than the padded image.
+std::int64_t window_count(std::int64_t size, std::int64_t kernel, int stride, int pad) {
   const std::int64_t room = size + 2 * std::int64_t{pad} - kernel;
-  if (room < 0) {
-    check.fail(Code::shape, std::string("the kernel's ") + axis + " " + std::to_string(kernel) + " is larger than the image's " +
-                                std::to_string(size) + " with padding " + std::to_string(pad) + " on both sides");
-  }
-  return room / stride + 1;
+  return room < 0 ? 0 : room / stride + 1;
 }
 
 /// The output's shape for images of shape x; also that w fits it.
@@ -29,8 +26,14 @@ Shape convolved(const Check& check, const char* x_name, const Shape& x, const Te
     check.fail(Code::shape, std::string(x_name) + " " + x.string() + " has " + std::to_string(x[1]) + " channels but " +
                                 describe({"w", w}) + " expects " + std::to_string(w.shape[1]));
   }
-  return {x[0], w.shape[0], window_count(check, "height", x[2], w.shape[2], geometry.stride_h, geometry.pad_h),
-          window_count(check, "width", x[3], w.shape[3], geometry.stride_w, geometry.pad_w)};
+  const std::int64_t height = window_count(x[2], w.shape[2], geometry.stride_h, geometry.pad_h);
+  const std::int64_t width = window_count(x[3], w.shape[3], geometry.stride_w, geometry.pad_w);
+  if (height == 0 || width == 0) {
+    check.fail(Code::shape, "the kernel of " + describe({"w", w}) + " is larger than the images of " + std::string(x_name) + " " +
+                                x.string() + " with padding " + std::to_string(geometry.pad_h) + " and " +
+                                std::to_string(geometry.pad_w) + "; pad more");
+  }
+  return {x[0], w.shape[0], height, width};
 }
 
 void output_shape(const Check& check, const Tensor& dy, const Shape& y) {

@@ -8,7 +8,6 @@ namespace {
 
 constexpr int word_bits = 32;
 
-/// bit_of[i] = 1 << i: a table, because not every instruction set shifts lanes by different amounts.
 struct BitTable {
   alignas(64) std::uint32_t bit[word_bits];
   constexpr BitTable() : bit{} {
@@ -17,14 +16,33 @@ struct BitTable {
 };
 constexpr BitTable bit_of;
 
+/// The 32 bits of a mask word, each spread over a float. Applied by AND, which makes +0 of anything and which compilers
+/// vectorise everywhere; a choice per element they would often turn into branches.
+class Keep {
+ public:
+  explicit Keep(std::uint32_t word) {
+    using Words [[gnu::vector_size(native_lanes * 4), gnu::may_alias]] = std::uint32_t;
+    for (int i = 0; i < word_bits; i += native_lanes) {
+      const Words bit = *reinterpret_cast<const Words*>(bit_of.bit + i);
+      *reinterpret_cast<Words*>(spread_ + i) = reinterpret_cast<Words>((bit & word) == bit);
+    }
+  }
+  float operator()(int k, float x) const {
+    return __builtin_bit_cast(float, __builtin_bit_cast(std::uint32_t, x) & spread_[k]);
+  }
+
+ private:
+  alignas(64) std::uint32_t spread_[word_bits];
+};
+
 /// lane[k] += (kept? * weight? * gradient)^2 for up to 32 elements; products in double, where a square of floats is exact.
 template <bool masked, bool weighted>
 [[gnu::always_inline]] inline void add_squares(const float* gradient, std::uint32_t word, const float* weights, int count,
                                                double* lane) {
+  const Keep keep(word);
 #pragma GCC ivdep
   for (int k = 0; k < count; ++k) {
-    const float raw = gradient[k];
-    const float g = !masked || (word & bit_of.bit[k]) != 0 ? raw : 0.0F;
+    const float g = masked ? keep(k, gradient[k]) : gradient[k];
     const double value = weighted ? static_cast<double>(g) * weights[k] : static_cast<double>(g);
     lane[k] += value * value;
   }
@@ -47,25 +65,20 @@ double sum_squares(const float* gradient, const std::uint32_t* bits, const float
   return total;
 }
 
-/// 32 elements. Masked, the gradient counts as 0 where the bit is 0, whatever lies there, and momentum ends as 0 too.
+/// 32 elements. Masked, the gradient counts as 0 where the bit is 0, whatever lies there.
 template <bool nesterov, bool masked, Working mode>
 void step_word(float* master, float* momentum, const float* gradient, float* working, std::uint32_t word, float decay,
                const Sgd& sgd, float ascent) {
+  const Keep keep(word);
 #pragma GCC ivdep
   for (int k = 0; k < word_bits; ++k) {
-    const bool kept = (word & bit_of.bit[k]) != 0;
-    const float g = gradient[k];
+    const float g = masked ? keep(k, gradient[k]) : gradient[k];
     float v = momentum[k], w = master[k];
     sgd_update<nesterov>(sgd, decay, g, v, w);
-    w = kept ? w : 0.0F;
-    if constexpr (masked) v = kept ? v : 0.0F;
-    momentum[k] = v;
-    master[k] = w;
+    momentum[k] = masked ? keep(k, v) : v;
+    master[k] = w = keep(k, w);
     if constexpr (mode == Working::master) working[k] = w;
-    if constexpr (mode == Working::ascended) {
-      const float up = ascend(ascent, g, w);
-      working[k] = !masked || kept ? up : 0.0F;
-    }
+    if constexpr (mode == Working::ascended) working[k] = ascend(ascent, g, w);
   }
 }
 
@@ -85,7 +98,7 @@ void step(const ArenaRun& run, const Sgd& sgd, float ascent) {
 template <bool masked, bool adaptive>
 void perturb(const ArenaRun& run, float ascent) {
   for (std::ptrdiff_t i = 0; i < run.blocks * arena_block; i += word_bits) {
-    const std::uint32_t word = masked ? run.bits[i / word_bits] : 0;
+    const Keep keep(masked ? run.bits[i / word_bits] : 0);
     const float* master = run.master + i;
     const float* gradient = run.gradient + i;
     float* working = run.working + i;
@@ -93,7 +106,7 @@ void perturb(const ArenaRun& run, float ascent) {
     for (int k = 0; k < word_bits; ++k) {
       const float g = gradient[k], w = master[k];
       const float up = adaptive ? ascend_adaptive(ascent, g, w) : ascend(ascent, g, w);
-      working[k] = !masked || (word & bit_of.bit[k]) != 0 ? up : 0.0F;
+      working[k] = masked ? keep(k, up) : up;
     }
   }
 }

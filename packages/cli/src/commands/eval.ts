@@ -76,7 +76,7 @@ export async function evalCommand(
   const config = changeConfig(savedConfig(checkpoint), overrides, MAY_CHANGE, 'an evaluation takes the model as it is');
   using interrupt = new Interrupt();
   const { signal } = interrupt;
-  const opened = await unlessAborted(signal, openSession(config, options.json ? output.warn : output.print, signal));
+  const opened = await unlessAborted(signal, openSession(config, options.json ? output.remark : output.print, signal));
   if (opened === undefined) return INTERRUPTED;
   await using session = opened;
   const { device, dataset } = session;

@@ -10,6 +10,8 @@ import type { Consumer, Warn } from './consumer.js';
 export class Checkpointer implements Consumer {
   /** Why `last.safetensors` is not up to date; undefined when it is. */
   failure: Error | undefined;
+  /** Step of the last `last.safetensors`. */
+  #lastStep: number | undefined;
 
   constructor(
     private readonly run: Pick<Run, 'save'>,
@@ -26,9 +28,9 @@ export class Checkpointer implements Consumer {
     if (event.type === 'epoch') {
       const isBest = event.testAccuracy !== undefined && event.testAccuracy === event.bestTestAccuracy;
       if (isBest) await this.#save(this.folder.best);
-      if ((event.epoch + 1) % this.options.everyEpochs === 0) await this.#saveLast();
+      if ((event.epoch + 1) % this.options.everyEpochs === 0) await this.#saveLast(event.step);
     }
-    if (event.type === 'end') await this.#saveLast();
+    if (event.type === 'end' && event.step !== this.#lastStep) await this.#saveLast(event.step);
   }
 
   close(): void {}
@@ -38,8 +40,9 @@ export class Checkpointer implements Consumer {
     return existsSync(this.folder.best) ? this.folder.best : this.folder.last;
   }
 
-  async #saveLast(): Promise<void> {
+  async #saveLast(step: number): Promise<void> {
     this.failure = await this.#save(this.folder.last);
+    if (this.failure === undefined) this.#lastStep = step;
   }
 
   async #save(path: string): Promise<Error | undefined> {

@@ -73,12 +73,13 @@ export class Tape {
     return this.#written;
   }
 
-  /** @internal Called by ops through `record`. */
-  note(entry: Entry, inputs: readonly (Tensor | Parameter)[]): void {
+  /** @internal Called by ops through `record`. Returns whether the derivative will be needed. */
+  note(entry: Entry, inputs: readonly (Tensor | Parameter)[]): boolean {
     const needed = inputs.some((input) => !(input instanceof Tensor) || this.#tracked.has(input));
-    if (!needed) return;
+    if (!needed) return false;
     this.#tracked.add(entry.output);
     this.#entries.push(entry);
+    return true;
   }
 
   /**
@@ -132,14 +133,15 @@ export class Tape {
   }
 }
 
-/** Notes an op on the tape that records, if one does. `saved`: tensors that only the derivative needs. */
+/** Notes an op on the tape that records, if one does. `saved`: tensors that only the derivative needs; freed where none is. */
 export function record(
   output: Tensor,
   inputs: readonly (Tensor | Parameter)[],
   derivative: Derivative,
   saved: readonly Tensor[] = [],
 ): Tensor {
-  current?.note({ output, saved, derivative }, inputs);
+  const noted = current?.note({ output, saved, derivative }, inputs) ?? false;
+  if (!noted) for (const tensor of saved) tensor.dispose();
   return output;
 }
 
