@@ -2,8 +2,8 @@
 # is chosen at run time (src/cpu/isa.cc).
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
-  # Baseline first: inline functions that several variants instantiate are taken from the first object on the link line, so
-  # that one which every processor can run is the one that stays.
+  # Baseline first: an inline function that several files instantiate is taken from the first on the link line, which must be
+  # one that every processor can run.
   set(S2SAM_ISAS baseline avx2 avx512)
   set(S2SAM_GENERIC_FLAGS -march=x86-64-v2)
   set(S2SAM_FLAGS_baseline -march=x86-64-v2)
@@ -15,11 +15,12 @@ else()
   set(S2SAM_FLAGS_baseline "")
 endif()
 
-# Adds the object library <target>_<isa> for every variant and links them into `target`, in the order above.
+# Links `target` with a static library <target>_<isa> for every variant, in the order above. Libraries come after the target's
+# own objects, object libraries would come before.
 function(s2sam_add_kernels target sources)
   foreach(isa IN LISTS S2SAM_ISAS)
     set(library ${target}_${isa})
-    add_library(${library} OBJECT ${sources})
+    add_library(${library} STATIC ${sources})
     target_compile_definitions(${library} PRIVATE S2SAM_ISA=${isa})
     target_compile_options(${library} PRIVATE ${S2SAM_FLAGS_${isa}} -fno-math-errno -fno-trapping-math)
     target_link_libraries(${library} PRIVATE s2sam_common)

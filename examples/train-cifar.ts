@@ -1,12 +1,16 @@
 // Trains a ResNet-32 with a tenth of its weights on CIFAR-10 with S2-SAM.
-//   node examples/dist/train-cifar.js [--dataset cifar10|procedural] [--steps N]
+//   node examples/dist/train-cifar.js [--dataset cifar10|procedural] [--steps N] [--save FILE]
 import { parseArgs } from 'node:util';
 import { cosine, openDevice, resnet32, s2sam, sgd, train } from '@s2sam/core';
 import { type DatasetName, openDataset } from '@s2sam/data';
 import { erk, staticRandom } from '@s2sam/masks';
 
 const { values } = parseArgs({
-  options: { dataset: { type: 'string', default: 'cifar10' }, steps: { type: 'string', default: '2000' } },
+  options: {
+    dataset: { type: 'string', default: 'cifar10' },
+    steps: { type: 'string', default: '2000' },
+    save: { type: 'string' },
+  },
 });
 
 // Made-up images stand in where CIFAR-10 is neither found nor to be downloaded; the notice says so.
@@ -30,7 +34,9 @@ const run = train(model, {
 
 for await (const event of run) {
   if (event.type === 'start') {
-    console.log(`${event.model} on ${event.dataset.name}: ${event.nonZero} of ${event.parameters} parameters are alive`);
+    console.log(
+      `${event.model} on ${event.dataset.name}: ${event.nonZero} of ${event.parameters} parameters are alive`,
+    );
   }
   if (event.type === 'step' && event.step % 50 === 0) {
     console.log(`step ${event.step}  loss ${event.loss.toFixed(3)}  ${event.imagesPerSecond.toFixed(0)} img/s`);
@@ -39,4 +45,4 @@ for await (const event of run) {
     console.log(`epoch ${event.epoch}  test accuracy ${(100 * event.testAccuracy).toFixed(1)} %`);
   }
 }
-await run.save('train-cifar.safetensors');
+if (values.save !== undefined) await run.save(values.save);

@@ -16,7 +16,11 @@ export type DeviceHandle = number;
 export type DTypeName = 'f32' | 'i32' | 'u32' | 'u8';
 export type HostArray = Float32Array | Int32Array | Uint32Array | Uint8Array;
 /** What `read` resolves with: an array of its own. */
-export type ReadArray = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+export type ReadArray =
+  | Float32Array<ArrayBuffer>
+  | Int32Array<ArrayBuffer>
+  | Uint32Array<ArrayBuffer>
+  | Uint8Array<ArrayBuffer>;
 
 /** Codes of `binary`. */
 export const BinaryOp = { add: 0, sub: 1, mul: 2, div: 3, maximum: 4 } as const;
@@ -103,29 +107,135 @@ export interface NativeBinding {
   disposeGraph(graph: GraphHandle): void;
 
   // ---- convolution and linear ----------------------------------------------------------------------------------------
-  conv2d(x: TensorHandle, w: TensorHandle, mask: MaskHandle, strideH: number, strideW: number, padH: number, padW: number): TensorHandle;
+  conv2d(
+    x: TensorHandle,
+    w: TensorHandle,
+    mask: MaskHandle,
+    strideH: number,
+    strideW: number,
+    padH: number,
+    padW: number,
+  ): TensorHandle;
   /** Gradient for x of spatial size (h, w). `into` (or 0): an existing gradient that is added to and returned. */
-  conv2dBackwardData(dy: TensorHandle, w: TensorHandle, mask: MaskHandle, h: number, w_: number, strideH: number, strideW: number, padH: number, padW: number, into: TensorHandle): TensorHandle;
+  conv2dBackwardData(
+    dy: TensorHandle,
+    w: TensorHandle,
+    mask: MaskHandle,
+    h: number,
+    w_: number,
+    strideH: number,
+    strideW: number,
+    padH: number,
+    padW: number,
+    into: TensorHandle,
+  ): TensorHandle;
   /** Writes (accumulate: adds to) dw [O,I,kH,kW]. `everywhere`: also where the mask is 0. */
-  conv2dBackwardWeight(x: TensorHandle, dy: TensorHandle, dw: TensorHandle, mask: MaskHandle, strideH: number, strideW: number, padH: number, padW: number, everywhere: boolean, accumulate: boolean): void;
+  conv2dBackwardWeight(
+    x: TensorHandle,
+    dy: TensorHandle,
+    dw: TensorHandle,
+    mask: MaskHandle,
+    strideH: number,
+    strideW: number,
+    padH: number,
+    padW: number,
+    everywhere: boolean,
+    accumulate: boolean,
+  ): void;
   linear(x: TensorHandle, w: TensorHandle, mask: MaskHandle, bias: TensorHandle): TensorHandle;
   linearBackwardData(dy: TensorHandle, w: TensorHandle, mask: MaskHandle, into: TensorHandle): TensorHandle;
-  linearBackwardWeight(x: TensorHandle, dy: TensorHandle, dw: TensorHandle, mask: MaskHandle, everywhere: boolean, accumulate: boolean): void;
+  linearBackwardWeight(
+    x: TensorHandle,
+    dy: TensorHandle,
+    dw: TensorHandle,
+    mask: MaskHandle,
+    everywhere: boolean,
+    accumulate: boolean,
+  ): void;
   linearBackwardBias(dy: TensorHandle, db: TensorHandle, accumulate: boolean): void;
 
   // ---- batch norm (residual 0: none; running* 0: not updated) ----------------------------------------------------------
   /** Returns [y, savedMean, savedInvStd]. */
-  batchNormTrain(x: TensorHandle, gamma: TensorHandle, beta: TensorHandle, residual: TensorHandle, runningMean: TensorHandle, runningVar: TensorHandle, eps: number, momentum: number, relu: boolean): [TensorHandle, TensorHandle, TensorHandle];
-  batchNormEval(x: TensorHandle, gamma: TensorHandle, beta: TensorHandle, residual: TensorHandle, runningMean: TensorHandle, runningVar: TensorHandle, eps: number, relu: boolean): [TensorHandle, TensorHandle, TensorHandle];
+  batchNormTrain(
+    x: TensorHandle,
+    gamma: TensorHandle,
+    beta: TensorHandle,
+    residual: TensorHandle,
+    runningMean: TensorHandle,
+    runningVar: TensorHandle,
+    eps: number,
+    momentum: number,
+    relu: boolean,
+  ): [TensorHandle, TensorHandle, TensorHandle];
+  batchNormEval(
+    x: TensorHandle,
+    gamma: TensorHandle,
+    beta: TensorHandle,
+    residual: TensorHandle,
+    runningMean: TensorHandle,
+    runningVar: TensorHandle,
+    eps: number,
+    relu: boolean,
+  ): [TensorHandle, TensorHandle, TensorHandle];
   /** Returns [dx, dresidual or 0]; writes or accumulates dgamma and dbeta. */
-  batchNormBackward(dy: TensorHandle, x: TensorHandle, y: TensorHandle, gamma: TensorHandle, savedMean: TensorHandle, savedInvStd: TensorHandle, dgamma: TensorHandle, dbeta: TensorHandle, relu: boolean, training: boolean, accumulate: boolean, wantResidual: boolean): [TensorHandle, TensorHandle];
+  batchNormBackward(
+    dy: TensorHandle,
+    x: TensorHandle,
+    y: TensorHandle,
+    gamma: TensorHandle,
+    savedMean: TensorHandle,
+    savedInvStd: TensorHandle,
+    dgamma: TensorHandle,
+    dbeta: TensorHandle,
+    relu: boolean,
+    training: boolean,
+    accumulate: boolean,
+    wantResidual: boolean,
+  ): [TensorHandle, TensorHandle];
 
   // ---- pooling ---------------------------------------------------------------------------------------------------------
   /** Returns [y, argmax]; argmax is only good for maxPoolBackward. */
-  maxPool(x: TensorHandle, kH: number, kW: number, strideH: number, strideW: number, padH: number, padW: number): [TensorHandle, TensorHandle];
-  maxPoolBackward(dy: TensorHandle, argmax: TensorHandle, h: number, w: number, kH: number, kW: number, strideH: number, strideW: number, padH: number, padW: number): TensorHandle;
-  avgPool(x: TensorHandle, kH: number, kW: number, strideH: number, strideW: number, padH: number, padW: number): TensorHandle;
-  avgPoolBackward(dy: TensorHandle, h: number, w: number, kH: number, kW: number, strideH: number, strideW: number, padH: number, padW: number): TensorHandle;
+  maxPool(
+    x: TensorHandle,
+    kH: number,
+    kW: number,
+    strideH: number,
+    strideW: number,
+    padH: number,
+    padW: number,
+  ): [TensorHandle, TensorHandle];
+  maxPoolBackward(
+    dy: TensorHandle,
+    argmax: TensorHandle,
+    h: number,
+    w: number,
+    kH: number,
+    kW: number,
+    strideH: number,
+    strideW: number,
+    padH: number,
+    padW: number,
+  ): TensorHandle;
+  avgPool(
+    x: TensorHandle,
+    kH: number,
+    kW: number,
+    strideH: number,
+    strideW: number,
+    padH: number,
+    padW: number,
+  ): TensorHandle;
+  avgPoolBackward(
+    dy: TensorHandle,
+    h: number,
+    w: number,
+    kH: number,
+    kW: number,
+    strideH: number,
+    strideW: number,
+    padH: number,
+    padW: number,
+  ): TensorHandle;
   /** [N,C,H,W] -> plain [N,C]. */
   globalAvgPool(x: TensorHandle): TensorHandle;
   globalAvgPoolBackward(dy: TensorHandle, h: number, w: number): TensorHandle;
@@ -133,13 +243,28 @@ export interface NativeBinding {
   // ---- loss and metrics --------------------------------------------------------------------------------------------------
   /** Returns [loss [1], probabilities [N,K]]. */
   softmaxCrossEntropy(logits: TensorHandle, labels: TensorHandle, smoothing: number): [TensorHandle, TensorHandle];
-  softmaxCrossEntropyBackward(probabilities: TensorHandle, labels: TensorHandle, dloss: TensorHandle, smoothing: number): TensorHandle;
+  softmaxCrossEntropyBackward(
+    probabilities: TensorHandle,
+    labels: TensorHandle,
+    dloss: TensorHandle,
+    smoothing: number,
+  ): TensorHandle;
   countCorrect(logits: TensorHandle, labels: TensorHandle, k: number): TensorHandle;
   /** Returns [values, indices]. */
   topK(x: TensorHandle, k: number): [TensorHandle, TensorHandle];
 
   // ---- input ---------------------------------------------------------------------------------------------------------------
-  augment(images: TensorHandle, indices: TensorHandle, clock: TensorHandle, mean: TensorHandle, std: TensorHandle, pad: number, flip: boolean, key0: number, key1: number): TensorHandle;
+  augment(
+    images: TensorHandle,
+    indices: TensorHandle,
+    clock: TensorHandle,
+    mean: TensorHandle,
+    std: TensorHandle,
+    pad: number,
+    flip: boolean,
+    key0: number,
+    key1: number,
+  ): TensorHandle;
 
   // ---- element-wise and reductions -------------------------------------------------------------------------------------------
   binary(op: number, a: TensorHandle, b: TensorHandle): TensorHandle;
@@ -177,7 +302,35 @@ export interface NativeBinding {
 
   // ---- the optimizer step over one flat arena ---------------------------------------------------------------------------------------
   /** bits, weights: 0 for none. Writes stats[slot]. */
-  gradientNorm(gradient: TensorHandle, bits: TensorHandle, weights: TensorHandle, slot: number, stats: TensorHandle): void;
-  optimizerStep(master: TensorHandle, momentum: TensorHandle, gradient: TensorHandle, working: TensorHandle, bits: TensorHandle, segments: TensorHandle, decay: TensorHandle, hyper: TensorHandle, stats: TensorHandle, nesterov: boolean, masked: boolean, perturb: boolean): void;
-  perturb(master: TensorHandle, gradient: TensorHandle, working: TensorHandle, bits: TensorHandle, hyper: TensorHandle, stats: TensorHandle, masked: boolean, adaptive: boolean): void;
+  gradientNorm(
+    gradient: TensorHandle,
+    bits: TensorHandle,
+    weights: TensorHandle,
+    slot: number,
+    stats: TensorHandle,
+  ): void;
+  optimizerStep(
+    master: TensorHandle,
+    momentum: TensorHandle,
+    gradient: TensorHandle,
+    working: TensorHandle,
+    bits: TensorHandle,
+    segments: TensorHandle,
+    decay: TensorHandle,
+    hyper: TensorHandle,
+    stats: TensorHandle,
+    nesterov: boolean,
+    masked: boolean,
+    perturb: boolean,
+  ): void;
+  perturb(
+    master: TensorHandle,
+    gradient: TensorHandle,
+    working: TensorHandle,
+    bits: TensorHandle,
+    hyper: TensorHandle,
+    stats: TensorHandle,
+    masked: boolean,
+    adaptive: boolean,
+  ): void;
 }

@@ -38,7 +38,8 @@ interface Candidate {
 /** Where a backend's binary may be, best first. A path given by the user is never passed over for another. */
 function candidates(backend: Backend): Candidate[] {
   const wish = process.env[backend.variable];
-  if (wish !== undefined && wish !== '') return [{ where: `${backend.variable}=${wish}`, resolve: () => existing(wish) }];
+  if (wish !== undefined && wish !== '')
+    return [{ where: `${backend.variable}=${wish}`, resolve: () => existing(wish) }];
   const built = `${root}build/Release/${backend.binary}`;
   const platformPackage = `@s2sam/native-${process.platform}-${process.arch}`;
   return [

@@ -1,7 +1,9 @@
 // Builds build/Release/s2sam_cpu.node: with cmake-js where CMake is installed, else with the node-gyp that npm brings. Skips
 // when the binary is newer than everything it is made of. Downloads nothing: the Node-API headers are a package.
 //
-//   pnpm build:native [--force] [--tool cmake|gyp]
+//   pnpm build:native [--force] [--tool cmake|gyp] [--portable]
+//
+// --portable (CMake only) also links the C++ library into the binary, for one that is to run elsewhere.
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { $, argv, fs, path, which } from 'zx';
@@ -29,10 +31,11 @@ const isCurrent = () =>
   fs.existsSync(binary) && fs.statSync(binary).mtimeMs > Math.max(...inputs.map((input) => newestChange(at(input))));
 
 function chooseTool() {
-  const wish = argv.tool;
+  const wish = argv.tool ?? (argv.portable ? 'cmake' : undefined);
   if (wish !== undefined && wish !== 'cmake' && wish !== 'gyp') {
     throw new BuildError(`--tool is '${wish}'; it must be cmake or gyp`);
   }
+  if (argv.portable && wish === 'gyp') throw new BuildError('--portable needs CMake');
   return wish ?? (installed('cmake') ? 'cmake' : 'gyp');
 }
 
@@ -56,7 +59,8 @@ async function buildWithCMake() {
   const out = at('build', 'cmake');
   forgetMovedCache(out);
   const cmakeJs = path.join(path.dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
-  await shell`${process.execPath} ${cmakeJs} configure --out ${out} --log-level warn`;
+  const option = `--CDS2SAM_STATIC_STDCXX=${argv.portable ? 'ON' : 'OFF'}`;
+  await shell`${process.execPath} ${cmakeJs} configure --out ${out} --log-level warn ${option}`;
   await shell`${process.execPath} ${cmakeJs} build --out ${out} --log-level warn`;
 }
 
@@ -106,7 +110,7 @@ function prepareHeaders() {
 }
 
 async function main() {
-  if (!argv.force && isCurrent()) {
+  if (!argv.force && !argv.portable && isCurrent()) {
     console.log(`${name} is up to date`);
     return;
   }
@@ -122,7 +126,8 @@ async function main() {
 try {
   await main();
 } catch (error) {
-  const [message, code] = error instanceof BuildError ? [error.message, 1] : [String(error.message ?? error), error.exitCode ?? 1];
+  const [message, code] =
+    error instanceof BuildError ? [error.message, 1] : [String(error.message ?? error), error.exitCode ?? 1];
   console.error(`error: the native addon was not built: ${message}`);
   process.exitCode = code;
 }

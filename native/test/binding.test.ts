@@ -9,7 +9,8 @@ beforeAll(() => {
 });
 afterAll(() => native.closeDevice(device));
 
-const plain = (shape: number[], dtype: 'f32' | 'i32' | 'u32' | 'u8' = 'f32') => native.create(device, dtype, shape, false);
+const plain = (shape: number[], dtype: 'f32' | 'i32' | 'u32' | 'u8' = 'f32') =>
+  native.create(device, dtype, shape, false);
 const image = (shape: number[]) => native.create(device, 'f32', shape, true);
 
 /** Runs `call`, which must throw an S2Error, and gives it back. */
@@ -39,7 +40,22 @@ describe('the surface', () => {
 });
 
 describe('wrong values', () => {
-  const garbage = [undefined, null, 'x', {}, [], Symbol('s'), 1n, () => 1, true, Number.NaN, -1, 0.5, 2 ** 60, Infinity];
+  const garbage = [
+    undefined,
+    null,
+    'x',
+    {},
+    [],
+    Symbol('s'),
+    1n,
+    () => 1,
+    true,
+    Number.NaN,
+    -1,
+    0.5,
+    2 ** 60,
+    Infinity,
+  ];
   const noArguments = new Set(['info']);
 
   it.each(functionNames.filter((name) => !noArguments.has(name)))('%s refuses garbage with a typed error', (name) => {
@@ -62,21 +78,30 @@ describe('wrong values', () => {
     ['unflatten', () => [plain([2, 12]), 3, 2, 2]],
     ['conv2d', () => [image([1, 2, 4, 4]), plain([3, 2, 3, 3]), 0, 1, 1, 1, 1]],
     ['conv2dBackwardData', () => [image([1, 3, 4, 4]), plain([3, 2, 3, 3]), 0, 4, 4, 1, 1, 1, 1, 0]],
-    ['conv2dBackwardWeight', () => [image([1, 2, 4, 4]), image([1, 3, 4, 4]), plain([3, 2, 3, 3]), 0, 1, 1, 1, 1, true, false]],
+    [
+      'conv2dBackwardWeight',
+      () => [image([1, 2, 4, 4]), image([1, 3, 4, 4]), plain([3, 2, 3, 3]), 0, 1, 1, 1, 1, true, false],
+    ],
     ['linear', () => [plain([2, 3]), plain([4, 3]), 0, 0]],
     ['batchNormTrain', () => [image([2, 2, 3, 3]), plain([2]), plain([2]), 0, 0, 0, 1e-5, 0.1, true]],
     ['maxPool', () => [image([2, 2, 4, 4]), 2, 2, 2, 2, 0, 0]],
     ['avgPoolBackward', () => [image([2, 2, 2, 2]), 4, 4, 2, 2, 2, 2, 0, 0]],
     ['softmaxCrossEntropy', () => [plain([2, 3]), plain([2], 'i32'), 0.1]],
     ['topK', () => [plain([2, 3]), 2]],
-    ['augment', () => [plain([5, 3, 4, 4], 'u8'), plain([2], 'i32'), plain([1], 'i32'), plain([3]), plain([3]), 1, true, 1, 2]],
+    [
+      'augment',
+      () => [plain([5, 3, 4, 4], 'u8'), plain([2], 'i32'), plain([1], 'i32'), plain([3]), plain([3]), 1, true, 1, 2],
+    ],
     ['affine', () => [plain([2]), 2, 1]],
     ['randomNormal', () => [plain([2]), 1, 2, 0, 1]],
-    ['optimizerStep', () => {
-      const [master, momentum, gradient, working] = [plain([128]), plain([128]), plain([128]), plain([128])];
-      const tables = [plain([4], 'u32'), plain([1, 2], 'i32'), plain([1]), plain([8]), plain([8])];
-      return [master, momentum, gradient, working, ...tables, true, true, true];
-    }],
+    [
+      'optimizerStep',
+      () => {
+        const [master, momentum, gradient, working] = [plain([128]), plain([128]), plain([128]), plain([128])];
+        const tables = [plain([4], 'u32'), plain([1, 2], 'i32'), plain([1]), plain([8]), plain([8])];
+        return [master, momentum, gradient, working, ...tables, true, true, true];
+      },
+    ],
   ];
 
   it.each(calls)('%s works, and names the argument that is wrong', (name, make) => {

@@ -29,6 +29,18 @@ function patched(path: string, offset: number, byte: number) {
   writeFileSync(path, bytes);
 }
 
+/** The built binary, claiming another version. */
+function otherVersion(): Buffer {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const bytes = readFileSync(built);
+  const place = bytes.indexOf(`\0${version}\0`);
+  if (place < 0) throw new Error(`the binary does not hold its version ${version}`);
+  bytes.write('9.9.9\0', place + 1, 'latin1');
+  return bytes;
+}
+
 /** A shared library that this process has loaded. */
 function someLibrary(): string {
   const path = /\S+\/libgcc_s\.so\S*/.exec(readFileSync('/proc/self/maps', 'utf8'))?.[0];
@@ -49,6 +61,11 @@ describe('the loader', () => {
     ['an empty file', (path) => writeFileSync(path, ''), /it is not a Linux binary/],
     ['a truncated binary', (path) => writeFileSync(path, readFileSync(built).subarray(0, 4096)), /it is truncated/],
     ['a binary for another processor', (path) => patched(path, 18, 21), /it is a binary for machine 21, not for/],
+    [
+      'a binary of another version',
+      (path) => writeFileSync(path, otherVersion()),
+      /it is of version 9\.9\.9, but this package is/,
+    ],
     ['a library that is no addon', (path) => copyFileSync(someLibrary(), path), /it is not a Node.js addon/],
   ];
 

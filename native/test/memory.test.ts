@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DisposedError, type DeviceHandle, loadCpu, OutOfMemoryError, ReduceOp, UnaryOp } from '../lib/index.js';
+import { type DeviceHandle, DisposedError, loadCpu, OutOfMemoryError, ReduceOp, UnaryOp } from '../lib/index.js';
 
 const native = loadCpu();
 let device: DeviceHandle;
@@ -100,11 +100,11 @@ describe('memory', () => {
 
 describe('S2SAM_MEMORY_LIMIT', () => {
   const withLimit = <T>(limit: string, body: () => T): T => {
-    process.env['S2SAM_MEMORY_LIMIT'] = limit;
+    process.env.S2SAM_MEMORY_LIMIT = limit;
     try {
       return body();
     } finally {
-      delete process.env['S2SAM_MEMORY_LIMIT'];
+      delete process.env.S2SAM_MEMORY_LIMIT;
     }
   };
 

@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 
 
 def make(folder):
+    torch.set_num_threads(1)  # the order of sums, and so the last bit, depends on it
     torch.use_deterministic_algorithms(True)
     versions = {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()}
     writer.write(folder, layers.groups() + functions.groups() + training.groups(), versions)

@@ -15,7 +15,10 @@ function mix64(value: bigint): bigint {
 }
 
 export function keyOf(seed: number, name: string, step = 0): Key {
-  const hash = Buffer.from(name).reduce((h, byte) => ((h ^ BigInt(byte)) * 0x100000001b3n) & MASK64, 0xcbf29ce484222325n);
+  const hash = Buffer.from(name).reduce(
+    (h, byte) => ((h ^ BigInt(byte)) * 0x100000001b3n) & MASK64,
+    0xcbf29ce484222325n,
+  );
   const key = mix64(mix64(mix64(BigInt(seed)) ^ hash) ^ BigInt(step));
   return [Number(key & 0xffffffffn), Number(key >> 32n)];
 }
@@ -66,7 +69,8 @@ export function normal(key: Key, count: number, mean: number, std: number): Floa
 export const integers = (key: Key, count: number, below: number): Int32Array =>
   Int32Array.from(words(key, count), (word) => word % below);
 
-export const pixels = (key: Key, count: number): Uint8Array => Uint8Array.from(words(key, count), (word) => word >>> 24);
+export const pixels = (key: Key, count: number): Uint8Array =>
+  Uint8Array.from(words(key, count), (word) => word >>> 24);
 
 /** 1 at the `keep` positions with the smallest 64-bit draws, 0 elsewhere. */
 export function mask(key: Key, count: number, keep: number): Float32Array {
@@ -82,6 +86,7 @@ export function mask(key: Key, count: number, keep: number): Float32Array {
 /** Bit i % 32 of word i / 32 belongs to element i. */
 export function packBits(kept: ArrayLike<number>): Uint32Array {
   const packed = new Uint32Array(Math.ceil(kept.length / 32));
-  for (let i = 0; i < kept.length; i++) if (kept[i] !== 0) packed[i >>> 5] = ((packed[i >>> 5] as number) | (1 << i % 32)) >>> 0;
+  for (let i = 0; i < kept.length; i++)
+    if (kept[i] !== 0) packed[i >>> 5] = ((packed[i >>> 5] as number) | (1 << (i % 32))) >>> 0;
   return packed;
 }

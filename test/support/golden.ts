@@ -71,13 +71,24 @@ type Tensors = ReadonlyMap<string, HostArray>;
 function readTensors(url: URL): Tensors {
   const file = readFileSync(url);
   const start = 8 + Number(file.readBigUInt64LE(0));
-  const header = JSON.parse(file.toString('utf8', 8, start)) as Record<string, { dtype: string; data_offsets: [number, number] }>;
+  const header = JSON.parse(file.toString('utf8', 8, start)) as Record<
+    string,
+    { dtype: string; data_offsets: [number, number] }
+  >;
   const arrays = { F32: Float32Array, I32: Int32Array, U32: Uint32Array };
   return new Map(
-    Object.entries(header).map(([name, { dtype, data_offsets: [begin, end] }]) => {
-      const bytes = Uint8Array.from(file.subarray(start + begin, start + end));
-      return [name, new arrays[dtype as keyof typeof arrays](bytes.buffer)];
-    }),
+    Object.entries(header).map(
+      ([
+        name,
+        {
+          dtype,
+          data_offsets: [begin, end],
+        },
+      ]) => {
+        const bytes = Uint8Array.from(file.subarray(start + begin, start + end));
+        return [name, new arrays[dtype as keyof typeof arrays](bytes.buffer)];
+      },
+    ),
   );
 }
 
@@ -129,7 +140,10 @@ export function golden(group: string): GoldenCase[] {
     };
     const input = (key: string): GoldenInput => {
       const record = found(inputs, key);
-      return { shape: record.shape, data: draw(record, counter.keyOf(manifest.seed, `golden/${group}/${name}/${key}`)) };
+      return {
+        shape: record.shape,
+        data: draw(record, counter.keyOf(manifest.seed, `golden/${group}/${name}/${key}`)),
+      };
     };
     return {
       name,
@@ -145,10 +159,22 @@ export function golden(group: string): GoldenCase[] {
   });
 }
 
+/** A golden tensor made of numbers a test writes itself, e.g. from a published table. */
+export function expected(
+  label: string,
+  values: ArrayLike<number>,
+  tolerance: number,
+  shape = [values.length],
+): GoldenTensor {
+  return { label, shape, tolerance, values, largest: largestOf(values) };
+}
+
 /** Signed sums over consecutive runs, as the golden files hold them; the length of each run. */
 export function blockSums(values: ArrayLike<number>): { sums: number[]; lengths: number[] } {
   const signs = blockSigns(values.length);
-  const edges = Array.from({ length: manifest.blocks + 1 }, (_, k) => Math.floor((k * values.length) / manifest.blocks));
+  const edges = Array.from({ length: manifest.blocks + 1 }, (_, k) =>
+    Math.floor((k * values.length) / manifest.blocks),
+  );
   const runs = edges.slice(1).map((end, k) => [edges[k] as number, end] as const);
   const sums = runs.map(([begin, end]) => {
     let sum = 0;

@@ -49,7 +49,10 @@ function compareBlocks(actual: ArrayLike<number>, golden: GoldenTensor, perEleme
   const { sums, lengths } = blockSums(actual);
   const blocks = golden.sample?.blocks ?? [];
   const allowed = (k: number): number => perElement * Math.sqrt(lengths[k] as number);
-  const { at, gap } = worst((k) => (sums[k] as number) / allowed(k), Array.from(blocks, (sum, k) => sum / allowed(k)));
+  const { at, gap } = worst(
+    (k) => (sums[k] as number) / allowed(k),
+    Array.from(blocks, (sum, k) => sum / allowed(k)),
+  );
   const begin = lengths.slice(0, at).reduce((sum, length) => sum + length, 0);
   return {
     pass: gap <= 1,
@@ -72,9 +75,4 @@ declare module 'vitest' {
     /** max |a - b| <= tolerance * max |b|, and as much for the signed sums of a large tensor. Default: the golden's tolerance. */
     toBeCloseToTensor(golden: GoldenTensor, tolerance?: number): T;
   }
-}
-
-/** A golden tensor made of numbers a test writes itself, e.g. from a published table. */
-export function expected(label: string, values: ArrayLike<number>, tolerance: number, shape = [values.length]): GoldenTensor {
-  return { label, shape, tolerance, values, largest: Math.max(...Array.from(values, Math.abs)) };
 }

@@ -159,7 +159,7 @@ void mask_fill(Stream&, MaskRef mask, bool keep);
 /// Bits from u32 words (plain, as Mask::bits).
 void mask_write(Stream&, MaskRef mask, Tensor words);
 /// Exactly `keep` bits, uniformly without replacement: the `keep` smallest values of Philox(key)(i, 0, 0, 0) word 0,1 as
-/// one 64-bit number, ties: lower index first.
+/// one 64-bit number, word 0 its high half; ties: lower index first.
 void mask_random(Stream&, MaskRef mask, std::int64_t keep, std::uint32_t key0, std::uint32_t key1);
 /// Keeps exactly the `keep` largest scores.
 void mask_top_k(Stream&, MaskRef mask, Tensor scores, std::int64_t keep);

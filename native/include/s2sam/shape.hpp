@@ -50,6 +50,8 @@ void linear_backward_bias(const Tensor& dy, const Tensor& db);
 // ---- batch norm
 NormForms batch_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& residual,
                      const Tensor& running_mean, const Tensor& running_var);
+/// Training needs more than one value per channel; as PyTorch, an error otherwise. x is known to be an image.
+void batch_norm_samples(const Tensor& x);
 Form batch_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& y, const Tensor& gamma,
                          const Tensor& saved_mean, const Tensor& saved_inv_std, const Tensor& dgamma,
                          const Tensor& dbeta);

@@ -4,14 +4,14 @@
 
 #include "s2sam/random.hpp"
 
-/// The arithmetic of one element of the optimizer step, the same for every backend. Always inlined: a backend compiles it for
-/// several instruction sets, and no copy of one may serve another.
+/// The arithmetic of one element of the optimizer step, the same for every backend. Always inlined: a backend compiles
+/// it for several instruction sets, and no copy of one may serve another.
 #define S2SAM_ELEMENT S2SAM_HOST_DEVICE [[gnu::always_inline]] inline
 
 namespace s2sam {
 
-/// a * b + c, rounded once wherever the processor can. Said outright, so that which products are fused never depends on the
-/// code around and the same update gives the same bits in every variant of a kernel.
+/// a * b + c, rounded once wherever the processor can. Said outright, so that which products are fused never depends
+/// on the code around and the same update gives the same bits in every variant of a kernel.
 S2SAM_ELEMENT float multiply_add(float a, float b, float c) {
 #if defined(__CUDA_ARCH__)
   return fmaf(a, b, c);
@@ -28,7 +28,7 @@ S2SAM_ELEMENT bool usable_norm(float norm) { return norm > 0.0F && norm <= 3.402
 /// Whether a gradient of this norm may be stepped with: it is not infinite and not NaN.
 S2SAM_ELEMENT bool finite_norm(float norm) { return norm <= 3.402823466e38F; }
 
-/// What the gradient is multiplied by so that its norm is at most max_norm (0: no limit), as torch.nn.utils.clip_grad_norm_.
+/// What the gradient is multiplied by so that its norm is at most max_norm (0: no limit), as PyTorch's clip_grad_norm_.
 S2SAM_ELEMENT float clip_scale(float max_norm, float norm) {
   if (!(max_norm > 0.0F)) return 1.0F;
   const float scale = max_norm / (norm + 1e-6F);

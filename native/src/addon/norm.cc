@@ -35,6 +35,7 @@ Napi::Value batch_norm_train(Call& call) {
   const Tensor running_var = call.optional_tensor(5, "runningVar");
   const ops::BatchNorm options{epsilon(call, 6), momentum(call, 7), call.boolean(8, "relu")};
   const auto forms = shape::batch_norm(call.op(), x, gamma, beta, residual, running_mean, running_var);
+  shape::batch_norm_samples(x);
   Output y = call.output(forms.y), mean = call.output(forms.statistics), inv_std = call.output(forms.statistics);
   ops::batch_norm_train(call.stream(), x, gamma, beta, residual, running_mean, running_var, options, y.tensor,
                         mean.tensor, inv_std.tensor);

@@ -7,8 +7,8 @@
 
 namespace s2sam {
 
-/// Elements of a plain tensor that one thread takes at a time. A multiple of 128 (the grain of the optimizer's arena), small
-/// enough that five arrays of it stay in the second-level cache.
+/// Elements of a plain tensor that one thread takes at a time. A multiple of 128 (the grain of the optimizer's arena),
+/// small enough that five arrays of it stay in the second-level cache.
 inline constexpr std::ptrdiff_t chunk_size = 16384;
 
 inline constexpr std::ptrdiff_t chunk_count(std::ptrdiff_t count) { return (count + chunk_size - 1) / chunk_size; }

@@ -2,8 +2,8 @@
 
 #include "cpu/isa.hpp"
 
-/// S2SAM_KERNEL_TABLE(Type, name), used in namespace s2sam, declares s2sam::<isa>::name for every instruction set of this
-/// processor family - a *.kernels.cc file, compiled once for each, defines them - and name_for(isa), which chooses.
+/// S2SAM_KERNEL_TABLE(Type, name), used in namespace s2sam, declares s2sam::<isa>::name for every instruction set of
+/// this processor family - a *.kernels.cc file, compiled once for each, defines them - and name_for(isa), which picks.
 #if defined(__x86_64__)
 #define S2SAM_KERNEL_TABLE(Type, name)             \
   namespace baseline {                             \

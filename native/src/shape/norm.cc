@@ -11,6 +11,12 @@ void per_channel(const Check& check, Operand statistic, const Tensor& x) {
 
 }  // namespace
 
+void batch_norm_samples(const Tensor& x) {
+  if (x.shape.count() > x.shape[1]) return;
+  Check("batchNormTrain").fail(Code::shape, describe({"x", x}) + " has one value per channel, which has no variance; use a " +
+                                                "larger batch or larger images");
+}
+
 NormForms batch_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& residual,
                      const Tensor& running_mean, const Tensor& running_var) {
   const Check check(op);

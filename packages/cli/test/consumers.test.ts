@@ -201,8 +201,15 @@ describe('checkpointer', () => {
     await checkpointer.on(epochEvent(0));
     await checkpointer.on(epochEvent(1, { testAccuracy: 0.1, bestTestAccuracy: 0.25 }));
     await checkpointer.on(epochEvent(2, { testAccuracy: undefined, bestTestAccuracy: 0.25 }));
-    await checkpointer.on(endEvent());
+    await checkpointer.on(endEvent({ step: 12 }));
     expect(saved).toEqual(['best.safetensors', 'last.safetensors', 'last.safetensors']);
+  });
+
+  it('does not write the same last checkpoint twice', async () => {
+    const { saved, checkpointer } = watch(1);
+    await checkpointer.on(epochEvent(1, { testAccuracy: undefined }));
+    await checkpointer.on(endEvent({ step: 8 }));
+    expect(saved).toEqual(['last.safetensors']);
   });
 
   it('reports a failed write and forgets it once a later one works', async () => {

@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -106,7 +107,7 @@ describe.skipIf(executable === undefined)('report in Chromium', () => {
       'Accuracy',
       'Learning rate',
       'Gradient norm',
-      'Throughput',
+      'Throughput, img/s',
       'Density',
     ]);
     expect(trouble).toEqual([]);

@@ -117,15 +117,16 @@ function paint(
   const stride = 2 * draws.below(NOISE_SIZE / 2) + 1;
 
   const plane = size * size;
-  for (let pixel = 0; pixel < plane; pixel++) {
-    const x = pixel % size;
-    const y = (pixel - x) / size;
-    const inside = shape(cos * (x - centerX) + sin * (y - centerY), cos * (y - centerY) - sin * (x - centerX));
-    const wave = contrast * (waveX[x] as number) * (waveY[y] as number);
-    for (let channel = 0; channel < 3; channel++) {
-      const color = inside ? (front[channel] as number) : (back[channel] as number) + wave;
-      pixels[channel * plane + pixel] = color + (noise[at] as number);
-      at = (at + stride) % NOISE_SIZE;
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      const inside = shape(cos * (x - centerX) + sin * (y - centerY), cos * (y - centerY) - sin * (x - centerX));
+      const [red, green, blue] = inside ? front : back;
+      const wave = inside ? 0 : contrast * (waveX[x] as number) * (waveY[y] as number);
+      const pixel = y * size + x;
+      pixels[pixel] = red + wave + (noise[at] as number);
+      pixels[plane + pixel] = green + wave + (noise[(at + stride) % NOISE_SIZE] as number);
+      pixels[2 * plane + pixel] = blue + wave + (noise[(at + 2 * stride) % NOISE_SIZE] as number);
+      at = (at + 3 * stride) % NOISE_SIZE;
     }
   }
 }

@@ -97,9 +97,11 @@ def optimizers():
 
 CURVE_IMAGES, CURVE_BATCH = 128, 32
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
+# Rounding errors grow with every step, the faster the larger the learning rate: at 0.02 two fp32 runs are 1e-2 apart after
+# twenty steps. These rates keep fp32_spread, recorded with each curve, well below the tolerance.
 CURVES = {
-    "dense-sgd": {"lr": 0.02, "momentum": 0.9, "weightDecay": 5e-4},
-    "sparse-s2sam": {"kind": "s2sam", "lr": 0.02, "momentum": 0.9, "weightDecay": 5e-4, "rho": 0.05},
+    "dense-sgd": {"lr": 0.002, "momentum": 0.9, "weightDecay": 5e-4},
+    "sparse-s2sam": {"kind": "s2sam", "lr": 0.001, "momentum": 0.9, "weightDecay": 5e-4, "rho": 0.05},
 }
 CURVE_DENSITY = {"dense-sgd": None, "sparse-s2sam": 0.1}
 

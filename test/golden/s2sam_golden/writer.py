@@ -84,19 +84,20 @@ class Group:
 def write(folder: Path, groups, versions):
     folder.mkdir(exist_ok=True)
     for group in groups:
-        save_file(group.tensors, folder / f"{group.name}.safetensors")
-    manifest = {
-        "seed": SEED,
-        "versions": versions,
-        "sample": SAMPLE,
-        "blocks": BLOCKS,
-        "groups": {
-            group.name: {
-                "file": f"{group.name}.safetensors",
-                "tolerance": group.tolerance,
-                "cases": [case.record for case in group.cases],
-            }
-            for group in groups
-        },
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+        file = folder / f"{group.name}.safetensors"
+        save_file(group.tensors, file)
+        file.chmod(0o644)
+    head = {"seed": SEED, "versions": versions, "sample": SAMPLE, "blocks": BLOCKS}
+    (folder / "manifest.json").write_text(_manifest(head, groups))
+
+
+def _manifest(head, groups):
+    """JSON with one case per line, so that a change shows as a line."""
+    lines = [f'"{key}": {json.dumps(value)},' for key, value in head.items()]
+    for group in groups:
+        lines.append(f'"{group.name}": {{"file": "{group.name}.safetensors", "tolerance": {group.tolerance}, "cases": [')
+        records = [json.dumps(case.record, separators=(",", ":"), ensure_ascii=False) for case in group.cases]
+        lines.append(",\n".join(records))
+        lines.append("]}" if group is groups[-1] else "]},")
+    lines.insert(len(head), '"groups": {')
+    return "{\n" + "\n".join(lines) + "\n}}\n"

@@ -39,7 +39,8 @@ void fill_plain(Context& context, const Tensor& y, T value) {
 }
 
 void fill_f32(Context& context, const Tensor& y, float value) {
-  map_rows<0>(context, {}, y, [&](float* to, const float* const*, std::ptrdiff_t count) { std::fill_n(to, count, value); });
+  map_rows<0>(context, {}, y,
+              [&](float* to, const float* const*, std::ptrdiff_t count) { std::fill_n(to, count, value); });
 }
 
 }  // namespace

@@ -8,8 +8,9 @@
 
 namespace s2sam {
 
-/// Calls row(y, inputs, count) on contiguous runs of `count` floats that together cover y (f32, either format); inputs[k]
-/// points at the same elements of the k-th input, whose border may differ. Keeps the invariants of activations. An input may be y.
+/// Calls row(to, from, count) on contiguous runs of `count` floats that together cover y (f32, either format); from[k]
+/// points at the same elements of input k, whose border may differ. Keeps the invariants of activations. An input may
+/// be y.
 template <std::size_t N, class Row>
 void map_rows(Context& context, const std::array<Tensor, N>& inputs, const Tensor& y, const Row& row) {
   if (y.format == Format::plain) {

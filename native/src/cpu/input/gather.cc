@@ -14,7 +14,8 @@ void gather(Stream& stream, Tensor x, Tensor indices, Tensor y) {
     for (int axis = 1; axis < x.shape.rank(); ++axis) row_bytes *= static_cast<std::size_t>(x.shape[axis]);
     context.parallel(rows, [&](std::ptrdiff_t i) {
       const auto from = static_cast<std::size_t>(indices.as<const std::int32_t>()[i]);
-      std::memcpy(y.as<char>() + static_cast<std::size_t>(i) * row_bytes, x.as<const char>() + from * row_bytes, row_bytes);
+      const auto to = static_cast<std::size_t>(i);
+      std::memcpy(y.as<char>() + to * row_bytes, x.as<const char>() + from * row_bytes, row_bytes);
     });
   });
 }

@@ -6,8 +6,8 @@ namespace s2sam::S2SAM_ISA {
 
 namespace {
 
-/// sum[k] += term(pixel)[k] over one row. Two chains, so that an addition need not wait for the one before; rows are summed
-/// apart from planes, so that the rounding error grows with their length and not with their product.
+/// sum[k] += term(pixel)[k] over one row. Two chains, so that an addition need not wait for the one before; each row is
+/// summed by itself, so that the rounding error grows with h + w and not with h * w.
 template <int K, class Term>
 void sum_row(int w, Vec16 (&sum)[K], const Term& term) {
   Vec16 even[K], odd[K];
@@ -21,7 +21,8 @@ void sum_row(int w, Vec16 (&sum)[K], const Term& term) {
   for (int k = 0; k < K; ++k) sum[k] = sum[k] + (even[k] + odd[k]);
 }
 
-/// Deviations are taken from each lane's mean over the first row: near enough to the true mean that squares lose nothing.
+/// Deviations are taken from each lane's mean over the first row: near enough to the true mean that the squares lose
+/// nothing.
 void moments(PlaneIn x, int h, int w, int live, double* mean, double* deviations) {
   Vec16 first[1]{Vec16::zero()};
   sum_row(w, first, [&](int col, Vec16* sum) { sum[0] = sum[0] + Vec16::load(x.pixel + col * lanes); });

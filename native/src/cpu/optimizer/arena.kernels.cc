@@ -8,6 +8,7 @@ namespace {
 
 constexpr int word_bits = 32;
 
+/// bit[i] = 1 << i: not every instruction set shifts each lane by an amount of its own.
 struct BitTable {
   alignas(64) std::uint32_t bit[word_bits];
   constexpr BitTable() : bit{} {
@@ -35,10 +36,10 @@ class Keep {
   alignas(64) std::uint32_t spread_[word_bits];
 };
 
-/// lane[k] += (kept? * weight? * gradient)^2 for up to 32 elements; products in double, where a square of floats is exact.
+/// lane[k] += (kept? * weight? * gradient)^2 for up to 32 elements; in double, where the square of a float is exact.
 template <bool masked, bool weighted>
-[[gnu::always_inline]] inline void add_squares(const float* gradient, std::uint32_t word, const float* weights, int count,
-                                               double* lane) {
+[[gnu::always_inline]] inline void add_squares(const float* gradient, std::uint32_t word, const float* weights,
+                                               int count, double* lane) {
   const Keep keep(word);
 #pragma GCC ivdep
   for (int k = 0; k < count; ++k) {

@@ -17,12 +17,12 @@ void global_avg_pool_forward(Stream& stream, Tensor x, Tensor y) {
     const auto sum_at = pool_kernels_for(context.isa()).sum_at;
     const ActivationLayout in(x);
     const float share = 1.0F / static_cast<float>(in.h * in.w);
+    const Taps whole_row{0, 1, 0, static_cast<int>(in.w), 0, 0, 1};
     parallel_planes(context, in, [&](std::int64_t block, std::int64_t channel) {
       alignas(64) float mean[lanes], row[lanes];
       std::fill_n(mean, lanes, 0.0F);
       for (std::int64_t r = 0; r < in.h; ++r) {  // row by row: rounding grows with h + w, not h * w
-        sum_at(x.as<const float>() + in.at(block, channel, r), in.row, {0, 1, 0, static_cast<int>(in.w), 0, 0, 1}, share,
-               row);
+        sum_at(x.as<const float>() + in.at(block, channel, r), in.row, whole_row, share, row);
         for (int lane = 0; lane < lanes; ++lane) mean[lane] += row[lane];
       }
       for (int lane = 0; lane < in.live_lanes(block); ++lane) {

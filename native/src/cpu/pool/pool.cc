@@ -20,8 +20,8 @@ Taps taps_at(const Window& window, std::int64_t h, std::int64_t w, std::int64_t 
           window.kernel_w};
 }
 
-/// Calls body(input plane, output pixel, output pixel's number in the backend's order, taps) for every output pixel, plane by
-/// plane in parallel; prepare(block, channel) comes first in each plane. `small` is the pooled tensor, `large` the other.
+/// Calls body(plane of `large`, pixel of `small`, the pixel's number in the backend's order, taps) for every pixel of
+/// `small`, the pooled tensor, planes in parallel; prepare(block, channel) comes first in each plane.
 template <class Prepare, class Body>
 void for_each_window(Context& context, const Tensor& large, const Tensor& small, const Window& window,
                      const Prepare& prepare, const Body& body) {

@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import { mark } from '../consumers/lines.js';
 import type { RunFolder } from '../run/folder.js';
 import { INTERRUPTED } from '../run/interrupt.js';
@@ -6,10 +7,17 @@ import type { Summary } from '../run/summary.js';
 
 export type SummaryFormat = 'text' | 'json';
 
-const quote = (path: string): string => (/^[\w./@%+:,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`);
+/** A word as the shell reads it back. */
+const quote = (word: string): string => (/^[\w./@%+:,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
+
+/** How this process was called: the installed command, or the script in a checkout. */
+function command(): string {
+  const script = process.argv[1] ?? 's2sam';
+  return script.endsWith('.mjs') ? `node ${quote(relative(process.cwd(), script))}` : 's2sam';
+}
 
 /** The exact command that goes on with a run. */
-export const resumeHint = (folder: RunFolder): string => `s2sam resume ${quote(folder.dir)}`;
+const resumeHint = (folder: RunFolder): string => `${command()} resume ${quote(folder.dir)}`;
 
 /** Says where everything lies and how to go on; the exit code is 130 after Ctrl-C. With `json`, the summary is the very last line. */
 export function conclude(

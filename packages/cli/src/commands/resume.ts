@@ -57,7 +57,7 @@ export async function resumeCommand(
   const total = totalSteps(config, session.dataset);
   if (done >= total) throw finished(path, done, config);
   using model = newModel(config, session);
-  folder.ensureWritable(bytesNeeded(parameterCount(model)));
+  folder.prepare(bytesNeeded(parameterCount(model)));
   if (overrides.length > 0) folder.writeConfig(config, [`changed at step ${done}: ${overrides.join(' ')}`]);
   output.print(`run       ${folder.dir}, going on at step ${done} of ${total}`);
   const request = { config, session, model, folder, output, signal, resume: checkpoint };

@@ -1,11 +1,8 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { ioError } from '@s2sam/core';
 import { seconds } from '../config/fields.js';
 import { loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { clock } from '../consumers/lines.js';
-import { defaultRunDir, RunFolder } from '../run/folder.js';
+import { ensureWritable, newRunDir, RunFolder } from '../run/folder.js';
 import { INTERRUPTED, Interrupt, unlessAborted } from '../run/interrupt.js';
 import type { Output } from '../run/output.js';
 import { bytesNeeded, runTraining } from '../run/training.js';
@@ -31,18 +28,22 @@ export async function trainCommand(
 ): Promise<number> {
   const preset = options.preset ?? (options.config === undefined ? DEFAULT_PRESET : undefined);
   const asked = loadConfig({ preset, file: options.config, overrides });
-  ensureWritableSoon(asked.output.dir ?? 'runs');
+  // Before a download of minutes, not after it.
+  ensureWritable(asked.output.dir ?? 'runs');
   using interrupt = new Interrupt();
   const { signal } = interrupt;
   const opened = await unlessAborted(signal, openSession(asked, output.print, signal));
   if (opened === undefined) return interruptedEarly(output);
   await using session = opened;
   using model = newModel(asked, session);
-  const dir = asked.output.dir ?? defaultRunDir(asked, session.dataset.name, new Date());
+  const dir = asked.output.dir ?? newRunDir(asked, session.dataset.name, new Date());
   const folder = RunFolder.create(dir, bytesNeeded(parameterCount(model)));
   const known: Config = { ...asked, data: settleData(asked.data, session.dataset) };
   const settled = await settleLength(known, session, output, signal);
-  if (settled === undefined) return interruptedEarly(output);
+  if (settled === undefined) {
+    folder.removeIfEmpty();
+    return interruptedEarly(output);
+  }
   const { config, notes } = settled;
   folder.writeConfig(config, [...(preset === undefined ? [] : [`preset ${preset}`]), ...notes]);
   output.print(`run       ${folder.dir}`);
@@ -53,18 +54,6 @@ export async function trainCommand(
 function interruptedEarly(output: Output): number {
   output.print('interrupted before training began; nothing was saved');
   return INTERRUPTED;
-}
-
-/** Finds out before any download that nothing can be written. Throws IoError. */
-function ensureWritableSoon(dir: string): void {
-  const probe = join(dir, `.probe-${process.pid}`);
-  try {
-    mkdirSync(dir, { recursive: true });
-    writeFileSync(probe, '');
-    rmSync(probe);
-  } catch (cause) {
-    throw ioError('output.dir', dir, cause);
-  }
 }
 
 /** Turns a time budget into steps, so that the saved configuration names them and resuming stays exact. */

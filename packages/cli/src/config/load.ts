@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { ConfigError, IoError } from '@s2sam/core';
+import { ConfigError, ioError } from '@s2sam/core';
 import { parse, stringify } from 'yaml';
 import { checkConfig } from './check.js';
 import { nearest } from './keys.js';
@@ -21,10 +21,7 @@ export function readYaml(path: string): Tree {
   try {
     source = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new IoError(`config: cannot read ${path}: ${(cause as Error).message}; check the path`, {
-      op: 'config',
-      cause,
-    });
+    throw ioError('config', path, cause);
   }
   return parseYaml(source, path);
 }

@@ -77,7 +77,7 @@ export function makeCharts(metrics: Metrics): Chart[] {
     ),
     stepChart('Learning rate', '', 'lr', metrics, (point) => point.lr),
     stepChart('Gradient norm', '', 'norm', metrics, (point) => point.gradNorm),
-    stepChart('Throughput', ' img/s', 'training', metrics, (point) => point.imagesPerSecond),
+    stepChart('Throughput, img/s', '', 'training', metrics, (point) => point.imagesPerSecond),
     stepChart('Density', '%', 'density', metrics, (point) => percent(point.density)),
   ];
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { type EndEvent, IoError, ioError, type LayerDensity, type StartEvent } from '@s2sam/core';
 
 /** A number of the log; null where it was not finite or not measured. */
@@ -96,9 +96,9 @@ export function readMetrics(path: string): Metrics {
 }
 
 function readLines(path: string): string[] {
-  if (!existsSync(path))
-    throw new IoError(`report: ${path} does not exist; give the folder of a run`, { op: 'report' });
   try {
+    // A log sent to a device, such as /dev/null, cannot be read back.
+    if (!statSync(path).isFile()) throw new IoError(`report: ${path} is not a regular file`, { op: 'report' });
     return readFileSync(path, 'utf8').split('\n');
   } catch (cause) {
     throw ioError('report', path, cause);

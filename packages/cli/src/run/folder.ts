@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { IoError, ioError } from '@s2sam/core';
 import { configToYaml } from '../config/load.js';
@@ -40,25 +40,28 @@ export class RunFolder {
         },
       );
     }
-    guard(dir, () => mkdirSync(dir, { recursive: true }));
-    folder.ensureWritable(bytes);
+    folder.prepare(bytes);
     return folder;
   }
 
   /** Throws IoError unless files can be written and `bytes` fit on the disk. */
-  ensureWritable(bytes: number): void {
-    const probe = join(this.dir, `.probe-${process.pid}`);
-    guard(this.dir, () => {
-      writeFileSync(probe, 'probe');
-      rmSync(probe);
-    });
+  prepare(bytes: number): void {
+    ensureWritable(this.dir);
     const { bavail, bsize } = guard(this.dir, () => statfsSync(this.dir));
-    if (bavail * bsize < bytes) {
-      throw new IoError(
-        `output.dir ${this.dir}: ${megabytes(bavail * bsize)} MB are free but the run's files need ${megabytes(bytes)} MB; ` +
-          'free some space or choose another folder with --output.dir',
-        { op: 'run folder' },
-      );
+    if (bavail * bsize >= bytes) return;
+    throw new IoError(
+      `output.dir ${this.dir}: ${megabytes(bavail * bsize)} MB are free but the run's files need ${megabytes(bytes)} MB; ` +
+        'free some space or choose another folder with --output.dir',
+      { op: 'run folder' },
+    );
+  }
+
+  /** Takes the folder away again when nothing came of the run. */
+  removeIfEmpty(): void {
+    try {
+      rmdirSync(this.dir);
+    } catch {
+      // It holds something, so it stays.
     }
   }
 
@@ -70,6 +73,16 @@ export class RunFolder {
   writeSummary(summary: object): void {
     guard(this.summary, () => writeFileSync(this.summary, `${JSON.stringify(summary, null, 2)}\n`));
   }
+}
+
+/** Makes a folder where there is none and finds out whether files can be written there. Throws IoError. */
+export function ensureWritable(dir: string): void {
+  const probe = join(dir, `.probe-${process.pid}`);
+  guard(dir, () => {
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(probe, 'probe');
+    rmSync(probe);
+  });
 }
 
 const megabytes = (bytes: number): number => Math.ceil(bytes / 1e6);
@@ -84,17 +97,20 @@ function guard<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (cause) {
-    throw ioError('run folder', path, cause);
+    throw ioError('output.dir', path, cause);
   }
 }
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
-/** E.g. `runs/20261122-093000-resnet32-cifar10-erk0.1-s2sam`. */
-export function defaultRunDir(config: Config, dataset: string, now: Date): string {
+/** E.g. `runs/20261122-093000-resnet32-cifar10-erk0.1-s2sam`; a number follows where that is taken. */
+export function newRunDir(config: Config, dataset: string, now: Date): string {
   const date = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
   const time = `${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
   const { method, layout, density } = config.sparsity;
   const sparsity = method === 'dense' ? 'dense' : `${layout}${density}`;
-  return join('runs', [`${date}-${time}`, config.model.name, dataset, sparsity, config.optimizer.name].join('-'));
+  const dir = join('runs', [`${date}-${time}`, config.model.name, dataset, sparsity, config.optimizer.name].join('-'));
+  let free = dir;
+  for (let number = 2; existsSync(free); number++) free = `${dir}-${number}`;
+  return free;
 }

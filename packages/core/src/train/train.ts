@@ -1,11 +1,12 @@
-import { ArgumentError, CheckpointError, NonFiniteError } from '../errors.js';
+import { ArgumentError, NonFiniteError } from '../errors.js';
 import { loadOptimizer, loadWeights, type TrainingPosition, writeCheckpoint } from '../io/checkpoint.js';
 import type { Classifier } from '../models/classifier.js';
 import type { Progress } from '../optim/schedule.js';
 import { densityOf, SparsityState } from '../sparsity/state.js';
 import { positiveInteger } from '../tensor/tensor.js';
-import { Evaluator, type Evaluation } from './evaluate.js';
+import { checkModel, checkResume, type Description, lengthOf } from './checks.js';
 import type { EndEvent, EpochEvent, MaskEvent, StartEvent, StepEvent, TrainEvent } from './events.js';
+import { LazyEvaluator } from './lazyEvaluator.js';
 import { Loader } from './loader.js';
 import { nonFiniteParameter } from './nonFinite.js';
 import type { Run, TrainOptions } from './options.js';
@@ -269,8 +270,7 @@ class Training implements Run {
     };
   }
 
-  /** What two runs must share for one to continue the other. */
-  #description() {
+  #description(): Description {
     const { optimizer, sparsity, data } = this.#options;
     return {
       optimizer: optimizer.name,
@@ -312,71 +312,6 @@ class Training implements Run {
   #epoch(): number {
     return Math.floor(Math.max(0, this.#step - 1) / this.#length.stepsPerEpoch);
   }
-}
-
-/** Makes its evaluator, which holds the test images, when it is first needed. */
-class LazyEvaluator implements Disposable {
-  #evaluator: Evaluator | undefined;
-
-  constructor(
-    private readonly model: Classifier,
-    private readonly options: TrainOptions,
-  ) {}
-
-  async after(epoch: number, last: boolean): Promise<Evaluation | undefined> {
-    const { evaluateEvery = 1, data } = this.options;
-    if (evaluateEvery === 0 || (!last && (epoch + 1) % evaluateEvery !== 0)) return undefined;
-    this.#evaluator ??= new Evaluator(this.model, { data });
-    for await (const event of this.#evaluator.run()) if (event.type === 'result') return event;
-    return undefined;
-  }
-
-  [Symbol.dispose](): void {
-    this.#evaluator?.[Symbol.dispose]();
-  }
-}
-
-function lengthOf(options: TrainOptions, batchSize: number): { stepsPerEpoch: number; totalSteps: number } {
-  const { data, epochs, steps } = options;
-  const stepsPerEpoch = Math.floor(data.train.size / batchSize);
-  if (stepsPerEpoch === 0) {
-    throw new ArgumentError(
-      `train: ${data.name} has ${data.train.size} training images, fewer than the batch size ${batchSize}; lower batchSize`,
-      { op: 'train' },
-    );
-  }
-  if ((epochs === undefined) === (steps === undefined)) {
-    throw new ArgumentError('train: give either epochs or steps', { op: 'train' });
-  }
-  const totalSteps = steps ?? Math.round((epochs as number) * stepsPerEpoch);
-  return { stepsPerEpoch, totalSteps: positiveInteger('train', steps === undefined ? 'epochs' : 'steps', totalSteps) };
-}
-
-function checkModel(model: Classifier, { data }: TrainOptions): void {
-  if (data.classes === model.classes && data.imageShape[0] === model.channels) return;
-  throw new ArgumentError(
-    `train: ${model.name} takes ${model.channels} channels and ${model.classes} classes, but ${data.name} has ` +
-      `${data.imageShape[0]} and ${data.classes}; make the model for this data set`,
-    { op: 'train' },
-  );
-}
-
-function checkResume(
-  found: TrainingPosition,
-  totalSteps: number,
-  wanted: { optimizer: string; sparsity: string; batchSize: number; seed: number; datasetName: string },
-): void {
-  const pairs: [string, unknown, unknown][] = [
-    ['dataset', found.dataset, wanted.datasetName],
-    ['optimizer', found.optimizer, wanted.optimizer],
-    ['sparsity', found.sparsity, wanted.sparsity],
-    ['batchSize', found.batchSize, wanted.batchSize],
-    ['seed', found.seed, wanted.seed],
-  ];
-  const different = pairs.filter(([, a, b]) => a !== b).map(([name, a, b]) => `${name} ${String(a)} there, ${String(b)} here`);
-  if (found.step > totalSteps) different.push(`it has done ${found.step} steps, more than the ${totalSteps} asked for`);
-  if (different.length === 0) return;
-  throw new CheckpointError(`resume: the checkpoint is of another training: ${different.join('; ')}`, { op: 'train' });
 }
 
 /**

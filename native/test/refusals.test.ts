@@ -1,0 +1,257 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type DeviceHandle, type DTypeName, loadCpu, S2Error, type TensorHandle } from '../lib/index.js';
+
+const native = loadCpu();
+let device: DeviceHandle;
+beforeAll(() => {
+  device = native.openDevice(0, 2);
+});
+afterAll(() => native.closeDevice(device));
+
+const plain = (shape: number[], dtype: DTypeName = 'f32') => native.create(device, dtype, shape, false);
+const image = (shape: number[]) => native.create(device, 'f32', shape, true);
+const maskOver = (shape: number[]) =>
+  native.createMask(plain([Math.ceil(shape.reduce((a, b) => a * b, 1) / 32)], 'u32'), shape);
+
+describe('operands that do not go together', () => {
+  const bn = (x: TensorHandle, per: TensorHandle, residual = 0) =>
+    native.batchNormTrain(x, per, plain([3]), residual, 0, 0, 1e-5, 0.1, true);
+  const step = (working: TensorHandle, bits: TensorHandle, segments: TensorHandle, decay: TensorHandle) => {
+    const [a, b, c] = [plain([256]), plain([256]), plain([256])];
+    native.optimizerStep(a, b, c, working, bits, segments, decay, plain([8]), plain([8]), true, true, true);
+  };
+  const cases: [string, () => unknown, string, RegExp][] = [
+    [
+      'channels',
+      () => native.conv2d(image([8, 3, 32, 32]), plain([16, 4, 3, 3]), 0, 1, 1, 1, 1),
+      'ERR_SHAPE',
+      /^conv2d: x \[8, 3, 32, 32\] has 3 channels but w \[16, 4, 3, 3\] expects 4$/,
+    ],
+    [
+      'a kernel larger than the image',
+      () => native.conv2d(image([1, 1, 2, 2]), plain([1, 1, 5, 5]), 0, 1, 1, 1, 1),
+      'ERR_SHAPE',
+      /kernel's height 5/,
+    ],
+    [
+      'stride 0',
+      () => native.conv2d(image([1, 1, 4, 4]), plain([1, 1, 3, 3]), 0, 0, 1, 1, 1),
+      'ERR_ARGUMENT',
+      /strideH is 0/,
+    ],
+    [
+      'images that are plain',
+      () => native.conv2d(plain([1, 1, 4, 4]), plain([1, 1, 3, 3]), 0, 1, 1, 1, 1),
+      'ERR_ARGUMENT',
+      /must be an activation/,
+    ],
+    [
+      'images of rank 2',
+      () => native.conv2d(plain([4, 4]), plain([1, 1, 3, 3]), 0, 1, 1, 1, 1),
+      'ERR_SHAPE',
+      /\[N, C, H, W\]/,
+    ],
+    [
+      'weights of bytes',
+      () => native.conv2d(image([1, 1, 4, 4]), plain([1, 1, 3, 3], 'u8'), 0, 1, 1, 1, 1),
+      'ERR_DTYPE',
+      /is u8, but must be f32/,
+    ],
+    [
+      'weights in layout',
+      () => native.conv2d(image([1, 1, 4, 4]), image([1, 1, 3, 3]), 0, 1, 1, 1, 1),
+      'ERR_ARGUMENT',
+      /must be plain/,
+    ],
+    [
+      'a mask of another shape',
+      () => native.conv2d(image([1, 1, 4, 4]), plain([1, 1, 3, 3]), maskOver([9]), 1, 1, 1, 1),
+      'ERR_SHAPE',
+      /mask \[9\]/,
+    ],
+    [
+      'dy of the wrong size',
+      () => native.conv2dBackwardData(image([1, 1, 4, 4]), plain([1, 1, 3, 3]), 0, 9, 9, 1, 1, 1, 1, 0),
+      'ERR_SHAPE',
+      /dy \[1, 1, 4, 4\] must be \[1, 1, 9, 9\]/,
+    ],
+    [
+      'into of the wrong size',
+      () =>
+        native.conv2dBackwardData(image([1, 1, 4, 4]), plain([1, 1, 3, 3]), 0, 4, 4, 1, 1, 1, 1, image([1, 2, 4, 4])),
+      'ERR_SHAPE',
+      /into/,
+    ],
+    [
+      'dw of the wrong size',
+      () =>
+        native.conv2dBackwardWeight(
+          image([1, 2, 4, 4]),
+          image([1, 3, 4, 4]),
+          plain([3, 1, 3, 3]),
+          0,
+          1,
+          1,
+          1,
+          1,
+          true,
+          false,
+        ),
+      'ERR_SHAPE',
+      /channels/,
+    ],
+    [
+      'features',
+      () => native.linear(plain([2, 3]), plain([4, 5]), 0, 0),
+      'ERR_SHAPE',
+      /3 features but w \[4, 5\] expects 5/,
+    ],
+    [
+      'a bias',
+      () => native.linear(plain([2, 3]), plain([4, 3]), 0, plain([3])),
+      'ERR_SHAPE',
+      /bias \[3\] must be \[4\]/,
+    ],
+    ['columns', () => native.linearBackwardData(plain([2, 3]), plain([4, 3]), 0, 0), 'ERR_SHAPE', /outputs/],
+    [
+      'batch sizes',
+      () => native.linearBackwardWeight(plain([2, 3]), plain([4, 3]), plain([3, 3]), 0, true, false),
+      'ERR_SHAPE',
+      /batch size/,
+    ],
+    ['a bias gradient', () => native.linearBackwardBias(plain([2, 3]), plain([2]), false), 'ERR_SHAPE', /columns/],
+    ['gamma', () => bn(image([2, 3, 4, 4]), plain([4])), 'ERR_SHAPE', /gamma \[4\] must be \[3\]/],
+    ['one value per channel', () => bn(image([1, 3, 1, 1]), plain([3])), 'ERR_SHAPE', /no variance/],
+    ['a residual', () => bn(image([2, 3, 4, 4]), plain([3]), image([2, 3, 4, 5])), 'ERR_SHAPE', /residual/],
+    [
+      'half of the running statistics',
+      () => native.batchNormTrain(image([2, 3, 4, 4]), plain([3]), plain([3]), 0, plain([3]), 0, 1e-5, 0.1, true),
+      'ERR_ARGUMENT',
+      /both/,
+    ],
+    [
+      'eps 0',
+      () => native.batchNormTrain(image([2, 3, 4, 4]), plain([3]), plain([3]), 0, 0, 0, 0, 0.1, true),
+      'ERR_ARGUMENT',
+      /eps/,
+    ],
+    [
+      'a padding over half the window',
+      () => native.maxPool(image([1, 1, 4, 4]), 2, 2, 2, 2, 2, 2),
+      'ERR_ARGUMENT',
+      /padding 2/,
+    ],
+    ['a window of 17 x 16', () => native.maxPool(image([1, 1, 32, 32]), 17, 16, 1, 1, 0, 0), 'ERR_ARGUMENT', /256/],
+    [
+      'an argmax of another pooling',
+      () => native.maxPoolBackward(image([1, 1, 2, 2]), plain([16, 1, 2, 3], 'u8'), 4, 4, 2, 2, 2, 2, 0, 0),
+      'ERR_SHAPE',
+      /argmax/,
+    ],
+    [
+      'labels',
+      () => native.softmaxCrossEntropy(plain([4, 10]), plain([5], 'i32'), 0),
+      'ERR_SHAPE',
+      /labels \[5\] must be \[4\]/,
+    ],
+    ['labels of floats', () => native.softmaxCrossEntropy(plain([4, 10]), plain([4]), 0), 'ERR_DTYPE', /labels/],
+    ['k over the classes', () => native.topK(plain([4, 10]), 11), 'ERR_ARGUMENT', /k 11 must be from 1 to 10/],
+    [
+      'smoothing 1',
+      () => native.softmaxCrossEntropy(plain([4, 10]), plain([4], 'i32'), 1),
+      'ERR_ARGUMENT',
+      /smoothing/,
+    ],
+    [
+      'images of floats',
+      () =>
+        native.augment(
+          plain([5, 3, 4, 4]),
+          plain([2], 'i32'),
+          plain([1], 'i32'),
+          plain([3]),
+          plain([3]),
+          0,
+          false,
+          0,
+          0,
+        ),
+      'ERR_DTYPE',
+      /images/,
+    ],
+    [
+      'operands of other shapes',
+      () => native.binary(0, plain([2, 3]), plain([3, 2])),
+      'ERR_SHAPE',
+      /a \[2, 3\] and b \[3, 2\]/,
+    ],
+    [
+      'operands of other forms',
+      () => native.binary(0, image([1, 1, 2, 2]), plain([1, 1, 2, 2])),
+      'ERR_ARGUMENT',
+      /a is an activation and b is plain/,
+    ],
+    ['integers', () => native.binary(0, plain([2], 'i32'), plain([2], 'i32')), 'ERR_DTYPE', /i32/],
+    ['an unknown op code', () => native.reduce(6, plain([2])), 'ERR_ARGUMENT', /op is 6/],
+    ['a scalar of two elements', () => native.scaleBy(plain([2]), plain([2])), 'ERR_SHAPE', /one element/],
+    ['dtypes of a copy', () => native.copy(plain([2], 'i32'), plain([2])), 'ERR_DTYPE', /to \[2\]/],
+    ['a view past the end', () => native.view(plain([6]), 3, [2, 2]), 'ERR_SHAPE', /reach past/],
+    ['a view of an activation', () => native.view(image([1, 1, 2, 2]), 0, [4]), 'ERR_ARGUMENT', /plain/],
+    ['an activation of bytes', () => native.create(device, 'u8', [1, 1, 2, 2], true), 'ERR_DTYPE', /f32/],
+    ['an activation of rank 3', () => native.create(device, 'f32', [1, 2, 2], true), 'ERR_SHAPE', /\[N, C, H, W\]/],
+    ['five extents', () => plain([1, 1, 1, 1, 1]), 'ERR_SHAPE', /at most 4/],
+    ['an extent of 0', () => plain([2, 0]), 'ERR_SHAPE', /shape\[1\] is 0/],
+    [
+      'more elements than memory has',
+      () => plain([2 ** 31 - 1, 2 ** 31 - 1, 2 ** 31 - 1, 4]),
+      'ERR_SHAPE',
+      /more elements/,
+    ],
+    ['an unknown dtype', () => plain([2], 'f64' as DTypeName), 'ERR_DTYPE', /f32, i32, u32 or u8/],
+    ['another typed array', () => native.write(plain([2]), new Int32Array(2)), 'ERR_DTYPE', /Float32Array/],
+    ['an array of another length', () => native.write(plain([2]), new Float32Array(3)), 'ERR_SHAPE', /3 elements/],
+    ['256 for bytes', () => native.fill(plain([2], 'u8'), 256), 'ERR_ARGUMENT', /is no u8/],
+    ['bits of another count', () => native.createMask(plain([2], 'u32'), [3, 3, 3, 3]), 'ERR_SHAPE', /81 bits/],
+    ['words of another count', () => native.maskWrite(maskOver([64]), new Uint32Array(3)), 'ERR_SHAPE', /3 words/],
+    [
+      'keeping more than all',
+      () => native.maskTopK(maskOver([64]), plain([64]), 65),
+      'ERR_ARGUMENT',
+      /keep 65 must be from 0 to 64/,
+    ],
+    ['scores of another shape', () => native.maskDrop(maskOver([64]), plain([63]), 1), 'ERR_SHAPE', /scores/],
+    ['an arena of odd size', () => native.gradientNorm(plain([100]), 0, 0, 0, plain([8])), 'ERR_SHAPE', /128/],
+    ['a slot past the end', () => native.gradientNorm(plain([128]), 0, 0, 8, plain([8])), 'ERR_ARGUMENT', /slot 8/],
+    [
+      'a short working copy',
+      () => step(plain([128]), plain([8], 'u32'), plain([1, 2], 'i32'), plain([1])),
+      'ERR_SHAPE',
+      /working/,
+    ],
+    ['short bits', () => step(plain([256]), plain([7], 'u32'), plain([1, 2], 'i32'), plain([1])), 'ERR_SHAPE', /bits/],
+    [
+      'decay of other segments',
+      () => step(plain([256]), plain([8], 'u32'), plain([2, 2], 'i32'), plain([1])),
+      'ERR_SHAPE',
+      /decay/,
+    ],
+  ];
+
+  it.each(cases)('%s', (_name, call, code, message) => {
+    let error: unknown;
+    try {
+      call();
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toBeInstanceOf(S2Error);
+    expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
+    expect((error as S2Error).message.startsWith(`${(error as S2Error).op}: `)).toBe(true);
+  });
+
+  it('leaves the device usable', async () => {
+    const x = plain([3]);
+    native.fill(x, 2);
+    expect([...(await native.read(x))]).toEqual([2, 2, 2]);
+  });
+});

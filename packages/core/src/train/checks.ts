@@ -1,0 +1,60 @@
+import { ArgumentError, CheckpointError } from '../errors.js';
+import type { TrainingPosition } from '../io/checkpoint.js';
+import type { Classifier } from '../models/classifier.js';
+import { positiveInteger } from '../tensor/tensor.js';
+import type { TrainOptions } from './options.js';
+
+/** What two runs must share for one to continue the other. */
+export interface Description {
+  readonly optimizer: string;
+  readonly sparsity: string;
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly datasetName: string;
+}
+
+/** Length of a training in steps. */
+export function lengthOf(options: TrainOptions, batchSize: number): { stepsPerEpoch: number; totalSteps: number } {
+  const { data, epochs, steps } = options;
+  const stepsPerEpoch = Math.floor(data.train.size / batchSize);
+  if (stepsPerEpoch === 0) {
+    throw new ArgumentError(
+      `train: ${data.name} has ${data.train.size} training images, fewer than the batch size ${batchSize}; lower batchSize`,
+      { op: 'train' },
+    );
+  }
+  if ((epochs === undefined) === (steps === undefined)) {
+    throw new ArgumentError('train: give either epochs or steps', { op: 'train' });
+  }
+  const totalSteps = steps ?? Math.round((epochs as number) * stepsPerEpoch);
+  return { stepsPerEpoch, totalSteps: positiveInteger('train', steps === undefined ? 'epochs' : 'steps', totalSteps) };
+}
+
+/** Model and data must have the same channels and classes. */
+export function checkModel(model: Classifier, { data }: TrainOptions): void {
+  if (data.classes === model.classes && data.imageShape[0] === model.channels) return;
+  throw new ArgumentError(
+    `train: ${model.name} takes ${model.channels} channels and ${model.classes} classes, but ${data.name} has ` +
+      `${data.imageShape[0]} and ${data.classes}; make the model for this data set`,
+    { op: 'train' },
+  );
+}
+
+/** Only the training that wrote a checkpoint may go on from it. */
+export function checkResume(
+  found: TrainingPosition,
+  totalSteps: number,
+  wanted: Description,
+): void {
+  const pairs: [string, unknown, unknown][] = [
+    ['dataset', found.dataset, wanted.datasetName],
+    ['optimizer', found.optimizer, wanted.optimizer],
+    ['sparsity', found.sparsity, wanted.sparsity],
+    ['batchSize', found.batchSize, wanted.batchSize],
+    ['seed', found.seed, wanted.seed],
+  ];
+  const different = pairs.filter(([, a, b]) => a !== b).map(([name, a, b]) => `${name} ${String(a)} there, ${String(b)} here`);
+  if (found.step > totalSteps) different.push(`it has done ${found.step} steps, more than the ${totalSteps} asked for`);
+  if (different.length === 0) return;
+  throw new CheckpointError(`resume: the checkpoint is of another training: ${different.join('; ')}`, { op: 'train' });
+}
