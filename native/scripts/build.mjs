@@ -6,7 +6,7 @@
 // --portable (CMake only) also links the C++ library into the binary, for one that is to run elsewhere.
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { $, argv, fs, path, which } from 'zx';
+import { $, argv, fs, ProcessOutput, path, which } from 'zx';
 
 const require = createRequire(import.meta.url);
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -126,8 +126,8 @@ async function main() {
 try {
   await main();
 } catch (error) {
-  const [message, code] =
-    error instanceof BuildError ? [error.message, 1] : [String(error.message ?? error), error.exitCode ?? 1];
+  const ended = `the build tool ended with exit code ${error.exitCode}; its first error, above, says why`;
+  const message = error instanceof ProcessOutput ? ended : String(error.message ?? error);
   console.error(`error: the native addon was not built: ${message}`);
-  process.exitCode = code;
+  process.exitCode = 1;
 }

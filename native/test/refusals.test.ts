@@ -31,7 +31,7 @@ describe('operands that do not go together', () => {
       'a kernel larger than the image',
       () => native.conv2d(image([1, 1, 2, 2]), plain([1, 1, 5, 5]), 0, 1, 1, 1, 1),
       'ERR_SHAPE',
-      /kernel's height 5/,
+      /kernel of w \[1, 1, 5, 5\] is larger than the images of x \[1, 1, 2, 2\]/,
     ],
     [
       'stride 0',

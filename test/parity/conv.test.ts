@@ -10,12 +10,12 @@ type Pair = [number, number];
 function load(handles: Handles, { f32, params }: GoldenCase) {
   const { data: mask, shape } = f32('mask');
   const weights = f32('w').data.map((value, i) => value * (mask[i] as number));
-  const geometry = [...(params['stride'] as Pair), ...(params['padding'] as Pair)] as [number, number, number, number];
+  const geometry = [...(params.stride as Pair), ...(params.padding as Pair)] as [number, number, number, number];
   return {
     x: handles.image(f32('x')),
     dy: handles.image(f32('dy')),
     w: handles.f32(weights, shape),
-    mask: params['density'] === 1 ? 0 : handles.mask(mask, shape),
+    mask: params.density === 1 ? 0 : handles.mask(mask, shape),
     kept: mask,
     shape,
     size: f32('x').shape.slice(2) as Pair,

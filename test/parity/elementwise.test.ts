@@ -5,21 +5,21 @@ import { golden } from '../support/golden.js';
 import { Handles } from '../support/handles.js';
 import '../support/matchers.js';
 
-const casesOf = (kind: string) => golden('elementwise').filter(({ params }) => params['kind'] === kind);
+const casesOf = (kind: string) => golden('elementwise').filter(({ params }) => params.kind === kind);
 
 eachDevice('element-wise ops and reductions', (device) => {
   const { native } = device;
 
   it.each(casesOf('unary'))('$name', async (example) => {
     using handles = new Handles(device);
-    const y = native.unary(UnaryOp[example.params['op'] as keyof typeof UnaryOp], handles.either(example.f32('x')));
+    const y = native.unary(UnaryOp[example.params.op as keyof typeof UnaryOp], handles.either(example.f32('x')));
     expect(await handles.read(y)).toBeCloseToTensor(example.output('y'));
   });
 
   it.each(casesOf('binary'))('$name', async (example) => {
     using handles = new Handles(device);
     const [a, b] = [handles.either(example.f32('a')), handles.either(example.f32('b'))];
-    const y = native.binary(BinaryOp[example.params['op'] as keyof typeof BinaryOp], a, b);
+    const y = native.binary(BinaryOp[example.params.op as keyof typeof BinaryOp], a, b);
     expect(await handles.read(y)).toBeCloseToTensor(example.output('y'));
   });
 

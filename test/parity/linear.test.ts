@@ -12,7 +12,7 @@ function load(handles: Handles, { f32, params }: GoldenCase) {
     dy: handles.tensor(f32('dy')),
     w: handles.f32(weights, shape),
     bias: handles.tensor(f32('bias')),
-    mask: params['density'] === 1 ? 0 : handles.mask(kept, shape),
+    mask: params.density === 1 ? 0 : handles.mask(kept, shape),
     shape,
   };
 }

@@ -57,7 +57,7 @@ eachDevice('batch norm', (device) => {
 
   it.each(
     golden('batch_norm')
-      .filter(({ params }) => params['training'])
+      .filter(({ params }) => params.training)
       .slice(0, 1),
   )('without running statistics $name', async (example) => {
     using handles = new Handles(device);

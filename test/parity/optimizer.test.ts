@@ -95,8 +95,8 @@ const newNet = (device: Device, seed: number): SmallNet => initialize(new SmallN
 
 eachDevice('20 optimizer steps on a small net', (device) => {
   it.each(golden('optimizers'))('$name', async ({ params, output, has }) => {
-    using model = newNet(device, params['seed']);
-    applyMasks(model, params['masks'] ?? {}, params['seed']);
+    using model = newNet(device, params.seed);
+    applyMasks(model, params.masks ?? {}, params.seed);
     const { losses, gradNorms } = await runSteps(model, params);
     expect(losses).toBeCloseToTensor(output('losses'));
     expect(gradNorms).toBeCloseToTensor(output('grad_norms'));

@@ -7,8 +7,7 @@ import '../support/matchers.js';
 type Pair = [number, number];
 type Window = [...Pair, ...Pair, ...Pair];
 
-const windowOf = ({ params }: GoldenCase): Window =>
-  [...params['kernel'], ...params['stride'], ...params['padding']] as Window;
+const windowOf = ({ params }: GoldenCase): Window => [...params.kernel, ...params.stride, ...params.padding] as Window;
 const sizeOf = ({ shape }: { shape: readonly number[] }): Pair => shape.slice(2) as Pair;
 
 eachDevice('pooling', (device) => {

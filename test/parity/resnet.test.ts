@@ -40,15 +40,15 @@ function noiseImages({ images, mean, std, seed }: Params): ImageDataset {
 /** Batches in the order of the data set. */
 function loaderOf(device: Device, params: Params): Loader {
   const data = noiseImages(params);
-  return new Loader(device, data, data.train, { batchSize: params['batch'] });
+  return new Loader(device, data, data.train, { batchSize: params.batch });
 }
 
 eachDevice('ResNet-32 (32-64-128)', (device) => {
   it.each(golden('resnet32'))('logits and the size of every gradient at $name', async ({ params, output }) => {
-    using model = resnet32({ device, seed: params['seed'] });
+    using model = resnet32({ device, seed: params.seed });
     using loader = loaderOf(device, params);
     const parameters = model.namedParameters();
-    expect([...parameters.keys()].sort()).toEqual([...params['names']].sort());
+    expect([...parameters.keys()].sort()).toEqual([...params.names].sort());
     expect([...parameters.values()].reduce((total, { size }) => total + size, 0)).toBe(1_860_522);
     await scope(async () => {
       loader.select(0, 0);
@@ -61,14 +61,14 @@ eachDevice('ResNet-32 (32-64-128)', (device) => {
       tape.backward(loss);
       expect(await logits.toArray()).toBeCloseToTensor(output('logits'));
       const norms: number[] = [];
-      for (const name of params['names'])
+      for (const name of params.names)
         norms.push(Math.hypot(...((await parameters.get(name)?.gradient.toArray()) ?? [])));
       const { values } = output('gradient_norms');
       const errors = norms.map((norm, i) => Math.abs(norm / (values[i] as number) - 1));
       const worst = errors.indexOf(Math.max(...errors));
       expect(
         errors[worst],
-        `${params['names'][worst]}: gradient norm ${norms[worst]}, PyTorch has ${values[worst]}`,
+        `${params.names[worst]}: gradient norm ${norms[worst]}, PyTorch has ${values[worst]}`,
       ).toBeLessThan(output('gradient_norms').tolerance);
     });
   });

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { HostArray } from '@s2sam/native';
 import * as counter from './counter.js';
 
 /** What PyTorch computed for one output, and how close an answer must come. */
@@ -16,10 +17,8 @@ export interface GoldenTensor {
   readonly sample?: { readonly positions: readonly number[]; readonly blocks: ArrayLike<number> };
 }
 
-export type HostArray = Float32Array | Int32Array | Uint32Array | Uint8Array;
-
 export interface GoldenInput<A extends HostArray = HostArray> {
-  readonly shape: number[];
+  readonly shape: readonly number[];
   readonly data: A;
 }
 
@@ -38,12 +37,12 @@ export interface GoldenCase {
 }
 
 interface InputRecord {
-  readonly shape: number[];
+  readonly shape: readonly number[];
   readonly kind: 'normal' | 'uniform' | 'integers' | 'pixels' | 'mask';
   readonly args: readonly number[];
 }
 interface OutputRecord {
-  readonly shape: number[];
+  readonly shape: readonly number[];
   readonly tensor: string;
   readonly sampled?: boolean;
   readonly max?: number;
@@ -164,7 +163,7 @@ export function expected(
   label: string,
   values: ArrayLike<number>,
   tolerance: number,
-  shape = [values.length],
+  shape: readonly number[] = [values.length],
 ): GoldenTensor {
   return { label, shape, tolerance, values, largest: largestOf(values) };
 }
@@ -184,7 +183,7 @@ export function blockSums(values: ArrayLike<number>): { sums: number[]; lengths:
   return { sums, lengths: runs.map(([begin, end]) => end - begin) };
 }
 
-let signs = new Float32Array();
+let signs: Float32Array = new Float32Array();
 
 function blockSigns(count: number): Float32Array {
   if (signs.length < count) signs = counter.uniform(counter.keyOf(manifest.seed, 'golden/blocks'), count, -1, 1);

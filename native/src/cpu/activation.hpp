@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
+#include "cpu/chunks.hpp"
 #include "cpu/layout.hpp"
-#include "cpu/stream.hpp"
 
 /// What keeps the two invariants of activations: the border is zero, and so are the lanes that pad the batch.
 namespace s2sam {
@@ -17,8 +17,8 @@ void clear_dead_lanes(float* row, std::int64_t pixels, int live);
 /// Calls body(block, channel) for every plane.
 template <class Body>
 void parallel_planes(Context& context, const ActivationLayout& layout, const Body& body) {
-  context.parallel(static_cast<std::ptrdiff_t>(layout.blocks * layout.c),
-                   [&](std::ptrdiff_t i) { body(i / layout.c, i % layout.c); });
+  parallel_items(context, layout.blocks * layout.c, layout.plane,
+                 [&](std::ptrdiff_t i) { body(i / layout.c, i % layout.c); });
 }
 
 }  // namespace s2sam

@@ -22,4 +22,15 @@ void parallel_chunks(Context& context, std::ptrdiff_t count, const Body& body) {
   });
 }
 
+/// Calls body(i) for i in [0, count), items of `size` elements each: small ones in groups, so that waking a thread and
+/// handing out work stay cheap beside the work itself, and little work stays on one thread.
+template <class Body>
+void parallel_items(Context& context, std::ptrdiff_t count, std::ptrdiff_t size, const Body& body) {
+  const std::ptrdiff_t group = std::max<std::ptrdiff_t>(1, chunk_size / std::max<std::ptrdiff_t>(1, size));
+  context.parallel((count + group - 1) / group, [&](std::ptrdiff_t g) {
+    const std::ptrdiff_t end = std::min((g + 1) * group, count);
+    for (std::ptrdiff_t i = g * group; i < end; ++i) body(i);
+  });
+}
+
 }  // namespace s2sam

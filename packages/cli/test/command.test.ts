@@ -141,6 +141,31 @@ describe('a whole run', () => {
   });
 });
 
+describe('data that cannot be had', () => {
+  const nowhere = (): Record<string, string> => ({ S2SAM_DATA: '', XDG_CACHE_HOME: at('no cache') });
+  const cifar = ['--data=cifar10', '--data.download=false'];
+
+  it('is an error that says what to do', async () => {
+    const { code, stderr } = await run(
+      dir,
+      [...tiny(2), ...cifar, '--data.fallback=false', '--output.dir=none'],
+      nowhere(),
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: cifar10 is in none of .*\(ERR_DATA\)\n$/);
+    expect(existsSync(at('none'))).toBe(false);
+  });
+
+  it('gives way to made-up images where that is allowed: the user is told, and the saved configuration tells it', async () => {
+    const { code, stdout } = await run(dir, [...tiny(2), ...cifar, '--output.dir=fallback'], nowhere());
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^made-up images \(procedural-16x16\) in place of cifar10/m);
+    expect(readConfig('fallback').data).toMatchObject({ name: 'procedural', classes: 10, imageSize: 16 });
+    expect(logged(at('fallback', 'metrics.jsonl')).every(({ synthetic }) => synthetic === true)).toBe(true);
+    expect((await run(dir, ['resume', 'fallback', '--train.steps=3'])).code).toBe(0);
+  });
+});
+
 describe('Ctrl-C', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)(
     '%s finishes the step, saves, says how to go on; resuming is exact',
@@ -274,6 +299,14 @@ describe('things that go wrong', () => {
     expect(stderr).toMatch(/\nerror: .*last\.safetensors/);
     for (const file of ['best.safetensors', 'summary.json', 'report.html'])
       expect(existsSync(at('stuck', file))).toBe(true);
+  });
+
+  it('a loss that is no number any more: an error with a remedy, and a report of what was', async () => {
+    const { code, stderr } = await run(dir, [...tiny(30), '--optimizer.lr=1e30', '--output.dir=diverged']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: train: the loss is \S+ at step \d+;.*\(ERR_NON_FINITE\)\n$/s);
+    expect(readFileSync(at('diverged', 'report.html'), 'utf8')).toContain('not finished');
+    expect(lossesOf(at('diverged', 'metrics.jsonl')).size).toBeLessThan(30);
   });
 
   it('a pipe that closes does not end the training', async () => {

@@ -79,8 +79,9 @@ describe.skipIf(executable === undefined)('report in Chromium', () => {
       });
     }, variable);
 
-  const contrast = (page: Page): Promise<number> =>
-    page.evaluate(() => {
+  /** Contrast of a colour of the page with its background (WCAG 2, relative luminance). */
+  const contrast = (page: Page, variable: string): Promise<number> =>
+    page.evaluate((name) => {
       const luminance = (color: string): number => {
         const [r = 0, g = 0, b = 0] = (color.match(/\d+/g) ?? []).map((value) => {
           const share = Number(value) / 255;
@@ -88,10 +89,14 @@ describe.skipIf(executable === undefined)('report in Chromium', () => {
         });
         return 0.2126 * r + 0.7152 * g + 0.0722 * b;
       };
-      const { color, backgroundColor } = getComputedStyle(document.body);
-      const [dark = 0, light = 0] = [luminance(color), luminance(backgroundColor)].sort((a, b) => a - b);
+      const probe = document.createElement('div');
+      probe.style.color = `var(${name})`;
+      document.body.append(probe);
+      const colors = [getComputedStyle(probe).color, getComputedStyle(document.body).backgroundColor];
+      probe.remove();
+      const [dark = 0, light = 0] = colors.map(luminance).sort((a, b) => a - b);
       return (light + 0.05) / (dark + 0.05);
-    });
+    }, variable);
 
   it.each(['light', 'dark'] as const)('draws every curve, asks for nothing, reads well: %s', async (scheme) => {
     const { page, trouble } = await open(wholeRun(), scheme);
@@ -100,7 +105,8 @@ describe.skipIf(executable === undefined)('report in Chromium', () => {
     for (const pixels of train) expect(pixels).toBeGreaterThan(100);
     const test = await pixelsOf(page, '--curve-2');
     expect(test.map((pixels) => pixels > 10)).toEqual([true, true, false, false, false, false]);
-    expect(await contrast(page)).toBeGreaterThan(7);
+    expect(await contrast(page, '--ink')).toBeGreaterThan(7);
+    for (const color of ['--faint', '--curve-1', '--curve-2']) expect(await contrast(page, color)).toBeGreaterThan(4);
     expect(await page.title()).toMatch(/^run-\w+ - s2sam$/);
     expect(await page.locator('.u-title').allTextContents()).toEqual([
       'Loss',

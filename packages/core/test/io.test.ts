@@ -166,6 +166,12 @@ describe('safetensors', () => {
       await expect(craft({ a }, 8)).rejects.toThrow('it should have failed');
     });
 
+    it('accepts tensors described in another order than they are stored', async () => {
+      const b = { dtype: 'U8', shape: [1], data_offsets: [8, 9] };
+      await expect(craft({ b, a }, 9)).rejects.toThrow('it should have failed');
+      expect([...(await readSafetensors(path)).tensors.keys()]).toEqual(['a', 'b']);
+    });
+
     it('notices a file cut off at any byte, and one byte too many', async () => {
       await writeSafetensors(path, tensors, { step: '1' });
       const whole = await readFile(path);

@@ -13,8 +13,8 @@ export function checkDensity(op: string, density: number): void {
 }
 
 /**
- * Weights kept of `size` at this density: all but floor((1 - density) * size). The tolerance is that of the sum: without it
- * 0.8 of 1000 would keep 801, because 1 - 0.8 is a little less than 0.2.
+ * Weights kept of `size` at this density: all but floor((1 - density) * size). The tolerance is for rounding: without it 0.55 of
+ * 100 would keep 56, because 0.55 * 100 comes out a little above 55.
  */
 const keptOf = (size: number, density: number): number => size - Math.floor(size - density * size + 1e-6);
 

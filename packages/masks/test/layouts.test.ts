@@ -210,8 +210,9 @@ describe('uniform', () => {
     const layers = [layer('a', [10, 10]), layer('b', [7, 11]), layer('c', [1, 3]), layer('d', [1000])];
     // 90 of 100, 69.3 of 77, 2.7 of 3, 900 of 1000 removed.
     expect([...uniform().allocate(layers, 0.1).values()]).toEqual([10, 8, 1, 100]);
-    // 20, 15.4, 0.6, 200 removed; 0.8 has no exact binary form.
+    // 20, 15.4, 0.6, 200 removed, and 45, 34.65, 1.35, 450; products such as 0.55 * 100 are a little off in binary.
     expect([...uniform().allocate(layers, 0.8).values()]).toEqual([80, 62, 3, 800]);
+    expect([...uniform().allocate(layers, 0.55).values()]).toEqual([55, 43, 2, 550]);
     expect([...uniform().allocate(layers, 1).values()]).toEqual([100, 77, 3, 1000]);
   });
 

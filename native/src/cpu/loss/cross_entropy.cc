@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "cpu/check_indices.hpp"
-#include "cpu/stream.hpp"
+#include "cpu/chunks.hpp"
 #include "s2sam/ops.hpp"
 
 namespace s2sam::ops {
@@ -36,7 +36,7 @@ void softmax_cross_entropy_forward(Stream& stream, Tensor logits, Tensor labels,
     const std::int64_t samples = logits.shape[0], classes = logits.shape[1];
     check_indices("softmaxCrossEntropy", "labels", labels, classes);
     auto* of_sample = static_cast<double*>(context.scratch(static_cast<std::size_t>(samples) * sizeof(double)));
-    context.parallel(samples, [&](std::ptrdiff_t n) {
+    parallel_items(context, samples, classes, [&](std::ptrdiff_t n) {
       of_sample[n] = forward_row(logits.as<const float>() + n * classes, classes, labels.as<const std::int32_t>()[n],
                                  smoothing, probabilities.as<float>() + n * classes);
     });
@@ -54,7 +54,7 @@ void softmax_cross_entropy_backward(Stream& stream, Tensor probabilities, Tensor
     const float scale = *dloss.as<const float>() / static_cast<float>(samples);
     const float others = smoothing / static_cast<float>(classes);
     const float own = 1.0F - smoothing + others;
-    context.parallel(samples, [&](std::ptrdiff_t n) {
+    parallel_items(context, samples, classes, [&](std::ptrdiff_t n) {
       const float* p = probabilities.as<const float>() + n * classes;
       float* d = dlogits.as<float>() + n * classes;
       const std::int64_t label = labels.as<const std::int32_t>()[n];

@@ -70,7 +70,7 @@ template <class Gather, class Finish, class Apply>
 void by_channel(Context& context, const ActivationLayout& layout, const Gather& gather, const Finish& finish,
                 const Apply& apply) {
   if (layout.c >= 4 * context.threads() || layout.blocks == 1) {
-    context.parallel(layout.c, [&](std::ptrdiff_t channel) {
+    parallel_items(context, layout.c, layout.blocks * layout.plane, [&](std::ptrdiff_t channel) {
       for (std::int64_t block = 0; block < layout.blocks; ++block) gather(block, channel);
       finish(channel);
       for (std::int64_t block = layout.blocks - 1; block >= 0; --block) apply(block, channel);

@@ -2,7 +2,7 @@ import { seconds } from '../config/fields.js';
 import { loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { clock } from '../consumers/lines.js';
-import { ensureWritable, newRunDir, RunFolder } from '../run/folder.js';
+import { checkWritable, newRunDir, RunFolder } from '../run/folder.js';
 import { INTERRUPTED, Interrupt, unlessAborted } from '../run/interrupt.js';
 import type { Output } from '../run/output.js';
 import { bytesNeeded, runTraining } from '../run/training.js';
@@ -29,7 +29,7 @@ export async function trainCommand(
   const preset = options.preset ?? (options.config === undefined ? DEFAULT_PRESET : undefined);
   const asked = loadConfig({ preset, file: options.config, overrides });
   // Before a download of minutes, not after it.
-  ensureWritable(asked.output.dir ?? 'runs');
+  checkWritable(asked.output.dir ?? 'runs');
   using interrupt = new Interrupt();
   const { signal } = interrupt;
   const opened = await unlessAborted(signal, openSession(asked, output.print, signal));

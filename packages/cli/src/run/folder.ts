@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { IoError, ioError } from '@s2sam/core';
 import { configToYaml } from '../config/load.js';
 import type { Config } from '../config/schema.js';
@@ -75,14 +75,23 @@ export class RunFolder {
   }
 }
 
-/** Makes a folder where there is none and finds out whether files can be written there. Throws IoError. */
-export function ensureWritable(dir: string): void {
+/** Makes a folder where there is none and writes a file into it, for a moment. Returns the first folder made. Throws IoError. */
+function ensureWritable(dir: string): string | undefined {
   const probe = join(dir, `.probe-${process.pid}`);
-  guard(dir, () => {
-    mkdirSync(dir, { recursive: true });
+  return guard(dir, () => {
+    const made = mkdirSync(dir, { recursive: true });
     writeFileSync(probe, 'probe');
     rmSync(probe);
+    return made;
   });
+}
+
+/** Finds out whether files could be written in a folder, which may not exist yet, and leaves no trace. Throws IoError. */
+export function checkWritable(dir: string): void {
+  const made = ensureWritable(dir);
+  if (made === undefined) return;
+  for (let path = resolve(dir); path.startsWith(resolve(made)); path = dirname(path))
+    new RunFolder(path).removeIfEmpty();
 }
 
 const megabytes = (bytes: number): number => Math.ceil(bytes / 1e6);

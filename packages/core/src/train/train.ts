@@ -238,11 +238,15 @@ class Training implements Run {
   #startEvent(): StartEvent {
     const { data } = this.#options;
     const { kind, name, isa, threads } = this.#model.device;
+    const { optimizer, sparsity, batchSize, seed } = this.#description();
     return {
       type: 'start',
       model: this.#model.name,
       ...densityOf(this.#model.arena),
-      ...this.#description(),
+      optimizer,
+      sparsity,
+      batchSize,
+      seed,
       device: { kind, name, isa, threads },
       dataset: {
         name: data.name,
