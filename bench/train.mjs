@@ -38,18 +38,19 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
 };
 
-/** Options with their types, checked. Throws an Error that says what is wrong. */
+/** Options with their types, checked, and where to write the result. Throws an Error that says what is wrong. */
 function parse(args) {
   const { values } = parseArgs({ args, options: OPTIONS });
   const list = (text) => text.split(',').filter((word) => word !== '');
   const options = {
-    ...values,
+    device: values.device,
+    model: values.model,
     batch: Number(values.batch),
-    pairs: Number(values.pairs),
-    seconds: Number(values.seconds),
     sparsities: list(values.sparsity).map(Number),
     optimizers: list(values.optimizer),
     peers: values.peer === 'none' ? [] : list(values.peer),
+    pairs: Number(values.pairs),
+    seconds: Number(values.seconds),
   };
   const check = (ok, name) => {
     if (!ok) throw new Error(`--${name} ${values[name]} makes no sense\n${USAGE}`);
@@ -66,7 +67,7 @@ function parse(args) {
     options.peers.every((form) => form in PEER_FORMS),
     'peer',
   );
-  return options;
+  return { options, json: values.json };
 }
 
 async function startPeers({ peers, model, batch, device }) {
@@ -175,12 +176,12 @@ export async function run(args) {
     console.log(USAGE);
     return;
   }
-  const options = parse(args);
+  const { options, json } = parse(args);
   const device = await openDevice(options.device);
   try {
     const result = await compare(device, options);
     print(result);
-    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
+    if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
   } finally {
     await device[Symbol.asyncDispose]();
   }

@@ -114,8 +114,8 @@ async function main() {
     console.log(`${name} is up to date`);
     return;
   }
-  if (argv.force) fs.removeSync(at('build'));
   const tool = chooseTool();
+  if (argv.force) fs.removeSync(at('build'));
   console.log(`Building ${name} with ${tool === 'cmake' ? 'cmake-js' : 'node-gyp'} ...`);
   await (tool === 'cmake' ? buildWithCMake() : buildWithGyp());
   if (!fs.existsSync(binary)) throw new BuildError(`the build ended without making ${name}`);
