@@ -4,7 +4,7 @@
   'target_defaults': {
     'include_dirs': ['include', 'src'],
     'defines': ['NDEBUG'],
-    'cflags': ['-O3', '-fopenmp', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra'],
+    'cflags': ['-O3', '-pthread', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra'],
     'cflags_cc': ['-std=c++20', '-fvisibility-inlines-hidden'],
     'conditions': [['target_arch == "x64"', {'cflags': ['-march=x86-64-v2']}]],
     'target_conditions': [
@@ -26,7 +26,7 @@
         'NODE_ADDON_API_REQUIRE_BASIC_FINALIZERS',
         'S2SAM_VERSION="<!(node -p "require(\'./package.json\').version")"',
       ],
-      'ldflags': ['-fopenmp', '-Wl,-z,nodelete', '-Wl,-z,now', '-Wl,--exclude-libs,ALL'],
+      'ldflags': ['-pthread', '-Wl,-z,nodelete', '-Wl,-z,now', '-Wl,--exclude-libs,ALL'],
       # Baseline first, see cmake/isa.cmake.
       'dependencies': ['kernels_baseline'],
       'conditions': [['target_arch == "x64"', {'dependencies': ['kernels_avx2', 'kernels_avx512']}]],

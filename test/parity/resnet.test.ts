@@ -43,6 +43,15 @@ function loaderOf(device: Device, params: Params): Loader {
   return new Loader(device, data, data.train, { batchSize: params.batch });
 }
 
+/** PyTorch's own fp32 gradients are 0.3 % away from its float64 ones (`fp32_norm_spread`): ReLU inputs near zero change sides. */
+const NORM_TOLERANCE = 0.01;
+
+const length = (values: Iterable<number> = []): number => {
+  let squares = 0;
+  for (const value of values) squares += value * value;
+  return Math.sqrt(squares);
+};
+
 eachDevice('ResNet-32 (32-64-128)', (device) => {
   it.each(golden('resnet32'))('logits and the size of every gradient at $name', async ({ params, output }) => {
     using model = resnet32({ device, seed: params.seed });
@@ -61,15 +70,13 @@ eachDevice('ResNet-32 (32-64-128)', (device) => {
       tape.backward(loss);
       expect(await logits.toArray()).toBeCloseToTensor(output('logits'));
       const norms: number[] = [];
-      for (const name of params.names)
-        norms.push(Math.hypot(...((await parameters.get(name)?.gradient.toArray()) ?? [])));
+      for (const name of params.names) norms.push(length(await parameters.get(name)?.gradient.toArray()));
       const { values } = output('gradient_norms');
       const errors = norms.map((norm, i) => Math.abs(norm / (values[i] as number) - 1));
       const worst = errors.indexOf(Math.max(...errors));
-      expect(
-        errors[worst],
-        `${params.names[worst]}: gradient norm ${norms[worst]}, PyTorch has ${values[worst]}`,
-      ).toBeLessThan(output('gradient_norms').tolerance);
+      const message = `${params.names[worst]}: gradient norm ${norms[worst]}, PyTorch has ${values[worst]}`;
+      expect(params.fp32_norm_spread).toBeLessThan(NORM_TOLERANCE / 2);
+      expect(errors[worst], message).toBeLessThan(NORM_TOLERANCE);
     });
   });
 

@@ -69,7 +69,7 @@ std::vector<std::pair<std::string, std::string>> build() {
 #else
   const std::string compiler = "gcc " __VERSION__;
 #endif
-  return {{"compiler", compiler}, {"openmp", std::to_string(_OPENMP)}};
+  return {{"compiler", compiler}};
 }
 
 void StreamDeleter::operator()(Stream* stream) const { std::default_delete<Stream>()(stream); }

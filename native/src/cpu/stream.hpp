@@ -14,16 +14,17 @@
 
 #include "cpu/isa.hpp"
 #include "cpu/memory.hpp"
+#include "cpu/workers.hpp"
 
 namespace s2sam {
 
 /// What a command may use while it runs: the one submission thread calls commands in order, so nothing here is locked.
 class Context {
  public:
-  Context(Isa isa, int threads) : isa_(isa), threads_(threads) {}
+  Context(Isa isa, int threads) : isa_(isa), workers_(threads) {}
 
   Isa isa() const { return isa_; }
-  int threads() const { return threads_; }
+  int threads() const { return workers_.threads(); }
 
   /// Scratch memory, 64-byte aligned, contents undefined, valid until the command ends; every slot is a buffer of its own.
   void* scratch(std::size_t bytes, int slot = 0);
@@ -33,25 +34,14 @@ class Context {
   /// the caller (the first one).
   template <class Body>
   void parallel(std::ptrdiff_t count, const Body& body) {
-    if (count <= 0) return;
-    std::exception_ptr failure;
-#pragma omp parallel for num_threads(threads_) schedule(dynamic) if (threads_ > 1 && count > 1)
-    for (std::ptrdiff_t i = 0; i < count; ++i) {
-      try {
-        body(i);
-      } catch (...) {
-#pragma omp critical(s2sam_failure)
-        if (!failure) failure = std::current_exception();
-      }
-    }
-    if (failure) std::rethrow_exception(failure);
+    workers_.run(count, body);
   }
 
  private:
   static constexpr int scratch_slots = 8;
 
   Isa isa_;
-  int threads_;
+  Workers workers_;
   AlignedBuffer scratch_[scratch_slots];
 };
 

@@ -29,7 +29,7 @@ struct Vec16 {
 
   static Vec16 broadcast(float value) {
     Vec16 v;
-    for (int i = 0; i < parts; ++i) v.part[i] = Native{} + value;
+    for (int i = 0; i < parts; ++i) v.part[i] = value - Native{};
     return v;
   }
   static Vec16 zero() { return broadcast(0.0F); }

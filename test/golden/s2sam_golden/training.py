@@ -141,14 +141,18 @@ def first_gradients():
     """Norm of every parameter's gradient and the logits at step 0: tells where a wrong curve begins."""
     group = Group("resnet32", 1e-4)
     case = group.case("step0", batch=CURVE_BATCH, images=CURVE_IMAGES, mean=MEAN, std=STD, seed=SEED)
-    model = networks.initialise(networks.CifarResNet()).double()
-    x, labels = curve_batch(0)
-    logits = model(x)
-    F.cross_entropy(logits, labels).backward()
-    names = [name for name, _ in model.named_parameters()]
-    case.record["params"]["names"] = names
+    norms = {}
+    for dtype in (torch.float32, torch.float64):
+        model = networks.initialise(networks.CifarResNet()).to(dtype)
+        x, labels = curve_batch(0)
+        logits = model(x.to(dtype))
+        F.cross_entropy(logits, labels).backward()
+        norms[dtype] = np.array([p.grad.norm().item() for p in model.parameters()])
+    case.record["params"]["names"] = [name for name, _ in model.named_parameters()]
+    # ReLU inputs near zero fall on different sides in fp32, so that gradients of whole channels differ a little.
+    case.record["params"]["fp32_norm_spread"] = float(np.abs(norms[torch.float32] / norms[torch.float64] - 1).max())
     case.output("logits", logits.detach().numpy(), whole=True)
-    case.output("gradient_norms", np.array([p.grad.norm().item() for p in model.parameters()]), whole=True)
+    case.output("gradient_norms", norms[torch.float64], whole=True)
     return group
 
 

@@ -29,52 +29,63 @@ struct Call {
   int outputs() const { return static_cast<int>(direction == Direction::forward ? weights.out : weights.in); }
 };
 
-ColumnStep column_step(int step) { return step == 1 ? step_one : step == 2 ? step_two : step_any; }
-
-/// Calls body(tile, rows, cols) for the tiles of a pass, spread over the threads. Output channels are split too, at multiples of
-/// `grain`, where there are too few rows of tiles.
+/// Calls body(tile, rows, cols) for the tiles of a pass, spread over the threads. A job is a band of neighbouring rows, which read
+/// much of the same input; output channels are split too, at multiples of `grain`, where there are too few bands.
 template <class Body>
 void for_each_tile(const Call& call, const Pass& pass, const Split& rows, const Split& cols, int grain, const Body& body) {
   const ActivationLayout &from = call.from, &to = call.to;
-  const auto strips = static_cast<int>(to.blocks) * rows.pieces;
-  const int grains = (call.outputs() + grain - 1) / grain;
-  const Split channels{grains, std::clamp(4 * call.context.threads() / strips, 1, grains)};
-  call.context.parallel(static_cast<std::ptrdiff_t>(strips) * channels.pieces, [&](std::ptrdiff_t job) {
-    const auto strip = static_cast<int>(job / channels.pieces), part = static_cast<int>(job % channels.pieces);
-    const int block = strip / rows.pieces, piece = strip % rows.pieces;
-    const int row = rows.begin(piece);
-    Tile tile{};
-    tile.in_row = from.row * pass.h.in_step;
-    tile.in_col = ActivationLayout::lanes * pass.w.in_step;
-    tile.out_row = to.row * pass.h.out_step;
-    tile.out_col = ActivationLayout::lanes * pass.w.out_step;
-    tile.out_plane = to.plane;
+  const auto blocks = static_cast<int>(to.blocks);
+  const int grains = (call.outputs() + grain - 1) / grain, wanted = 4 * call.context.threads();
+  const Split bands{rows.pieces, std::clamp(wanted / blocks, 1, rows.pieces)};
+  const Split channels{grains, std::clamp(wanted / (blocks * bands.pieces), 1, grains)};
+  Tile shared{};
+  shared.in_row = from.row * pass.h.in_step;
+  shared.in_col = ActivationLayout::lanes * pass.w.in_step;
+  shared.out_row = to.row * pass.h.out_step;
+  shared.out_col = ActivationLayout::lanes * pass.w.out_step;
+  shared.out_plane = to.plane;
+  shared.accumulate = call.accumulate;
+  call.context.parallel(static_cast<std::ptrdiff_t>(blocks) * bands.pieces * channels.pieces, [&](std::ptrdiff_t job) {
+    const auto part = static_cast<int>(job % channels.pieces), strip = static_cast<int>(job / channels.pieces);
+    const int band = strip % bands.pieces, block = strip / bands.pieces;
+    const float* in = call.in.as<const float>() + from.at(block, 0, pass.h.in_first, pass.w.in_first);
+    float* out = call.out.as<float>() + to.at(block, 0, pass.h.out_first, pass.w.out_first);
+    Tile tile = shared;
     tile.first = channels.begin(part) * grain;
     tile.last = std::min(channels.end(part) * grain, call.outputs());
-    tile.accumulate = call.accumulate;
-    const float* in = call.in.as<const float>() + from.at(block, 0, pass.h.in_first, pass.w.in_first) + row * tile.in_row;
-    float* out = call.out.as<float>() + to.at(block, 0, pass.h.out_first, pass.w.out_first) + row * tile.out_row;
-    for (int i = 0; i < cols.pieces; ++i) {
-      tile.in = in + cols.begin(i) * tile.in_col;
-      tile.out = out + cols.begin(i) * tile.out_col;
-      body(tile, rows.end(piece) - row, cols.end(i) - cols.begin(i));
+    for (int i = bands.begin(band); i < bands.end(band); ++i) {
+      for (int j = 0; j < cols.pieces; ++j) {
+        tile.in = in + rows.begin(i) * tile.in_row + cols.begin(j) * tile.in_col;
+        tile.out = out + rows.begin(i) * tile.out_row + cols.begin(j) * tile.out_col;
+        body(tile, rows.end(i) - rows.begin(i), cols.end(j) - cols.begin(j));
+      }
     }
   });
 }
 
-void sparse_pass(const Call& call, const Pass& pass, const Lists& lists) {
-  const SparseKernels& kernels = conv_sparse_kernels_for(call.context.isa());
-  const auto kept = static_cast<std::ptrdiff_t>(lists.source.size());
+/// Room for the sums of one thread's tiles of this many output channels, which bounds it and keeps it in the second-level cache.
+constexpr int partial_channels = 64;
+thread_local AlignedBuffer partial_sums;
+
+void sparse_pass(const Call& call, const Pass& pass, const PassPlan& plan) {
+  const Lists& lists = plan.lists;
   auto* entries = static_cast<Entry*>(call.context.scratch(lists.source.size() * sizeof(Entry), slot_weights));
   const auto* w = call.w.as<const float>();
-  parallel_chunks(call.context, kept, [&](std::ptrdiff_t, std::ptrdiff_t begin, std::ptrdiff_t end) {
-    for (std::ptrdiff_t i = begin; i < end; ++i) entries[i] = {lists.offset[i], w[lists.source[i]]};
-  });
-  const SparseRows list{entries, lists.start.data(), lists.channels, lists.blocks};
-  const SparseTiling tiling(kernels, pass);
+  parallel_chunks(call.context, static_cast<std::ptrdiff_t>(lists.source.size()),
+                  [&](std::ptrdiff_t, std::ptrdiff_t begin, std::ptrdiff_t end) {
+                    for (std::ptrdiff_t i = begin; i < end; ++i) entries[i] = {lists.offset[i], w[lists.source[i]]};
+                  });
+  const SparseRows rows{entries, lists.start.data(), lists.channels, lists.blocks};
+  const SparseKernels& kernels = conv_sparse_kernels_for(call.context.isa());
   const auto& kernel = kernels.tile[column_step(pass.w.in_step)];
-  for_each_tile(call, pass, tiling.rows, tiling.cols, 1, [&](const Tile& tile, int rows, int cols) {
-    kernel[rows - 1][cols - 1](tile, list);
+  const std::size_t room = static_cast<std::size_t>(partial_channels) * kernels.max_pixels * ActivationLayout::lanes;
+  for_each_tile(call, pass, plan.tiling.rows, plan.tiling.cols, 1, [&](Tile tile, int tile_rows, int tile_cols) {
+    tile.partial = static_cast<float*>(partial_sums.at_least(room * sizeof(float)));
+    const int last = tile.last;
+    for (; tile.first < last; tile.first = tile.last) {
+      tile.last = std::min(tile.first + partial_channels, last);
+      kernel[tile_rows - 1][tile_cols - 1](tile, rows);
+    }
   });
 }
 
@@ -123,20 +134,6 @@ void dense_pass(const Call& call, const Pass& pass) {
                 [&](const Tile& tile, int, int cols) { kernel[cols - 1](tile, packed); });
 }
 
-PlanKey key_of(const Call& call, const ops::Conv2d& geometry) {
-  const bool forward = call.direction == Direction::forward;
-  return {.use = forward ? PlanKey::Use::forward : PlanKey::Use::backward_data,
-          .isa = call.context.isa(),
-          .stride_h = geometry.stride_h,
-          .stride_w = geometry.stride_w,
-          .pad_h = geometry.pad_h,
-          .pad_w = geometry.pad_w,
-          .out_h = static_cast<int>(call.to.h),
-          .out_w = static_cast<int>(call.to.w),
-          .row = call.from.row,
-          .plane = call.from.plane};
-}
-
 void check_offsets(const ActivationLayout& layout) {
   if (layout.block <= std::numeric_limits<std::uint32_t>::max()) return;
   throw Error(Code::shape, "conv2d",
@@ -180,16 +177,17 @@ void correlate(Context& context, Direction direction, const Tensor& in, const Te
     for (const Pass& pass : all) dense_pass(call, pass);
     return;
   }
-  const Plan& plan = plan_for(*mask, key_of(call, geometry), [&] {
+  const Use use = direction == Direction::forward ? Use::forward : Use::backward_data;
+  const PlanKey key(use, context.isa(), geometry, call.from, call.to.h, call.to.w);
+  const Plan& plan = plan_for(*mask, key, [&] {
     Plan made;
     for (const Pass& pass : all) {
-      const SparseTiling tiling(conv_sparse_kernels_for(context.isa()), pass);
-      made.passes.push_back(make_lists(*mask, {direction, pass, call.from.row, call.from.plane,
-                                               sparse_block(tiling, pass, call.inputs(), kept)}));
+      const Tiling tiling = sparse_tiling(conv_sparse_kernels_for(context.isa()), pass, call.inputs(), kept);
+      made.push_back({tiling, make_lists(*mask, {direction, pass, call.from.row, call.from.plane, tiling.block_channels})});
     }
     return made;
   });
-  for (std::size_t i = 0; i < all.size(); ++i) sparse_pass(call, all[i], plan.passes[i]);
+  for (std::size_t i = 0; i < all.size(); ++i) sparse_pass(call, all[i], plan[i]);
 }
 
 }  // namespace s2sam::conv

@@ -70,10 +70,9 @@ template <int Q>
 }
 
 /// The products of U neighbouring pixels: each x is loaded once for C channels, each dy once for Q taps.
-template <int C, int Q, int U, int Chains>
+template <int C, int Q, int U, int Step, int Chains>
 [[gnu::always_inline]] inline void add_products(const float* x, std::ptrdiff_t x_col, const std::uint32_t* offset,
-                                                const float* dy, std::ptrdiff_t dy_plane,
-                                                Vec16 (&sum)[Chains][C][Q]) {
+                                                const float* dy, std::ptrdiff_t dy_plane, Vec16 (&sum)[Chains][C][Q]) {
 #pragma GCC unroll 4
   for (int part = 0; part < Vec16::parts; ++part) {
     Native d[U][C];
@@ -84,10 +83,11 @@ template <int C, int Q, int U, int Chains>
     }
 #pragma GCC unroll 16
     for (int q = 0; q < Q; ++q) {
-      const float* in = x + offset[q];
+      // Volatile: read here each time. Kept in registers over the loop, the addresses of all taps would be spilled.
+      const float* in = x + *static_cast<const volatile std::uint32_t*>(offset + q);
 #pragma GCC unroll 4
       for (int u = 0; u < U; ++u) {
-        const Native value = reinterpret_cast<const Native*>(in + u * x_col)[part];
+        const Native value = reinterpret_cast<const Native*>(in + u * column_step<Step>(x_col))[part];
 #pragma GCC unroll 4
         for (int c = 0; c < C; ++c) sum[u % Chains][c][q].part[part] += value * d[u][c];
       }
@@ -96,9 +96,10 @@ template <int C, int Q, int U, int Chains>
 }
 
 /// sums[c * leading + q] += the products of channel c and tap q over the whole rectangle.
-template <int C, int Q, bool Spread>
+template <int C, int Q, int Step, bool Spread>
 void products(const GradientTile& tile, const float* dy, const std::uint32_t* offset, std::ptrdiff_t leading, float* sums) {
   constexpr int U = unroll<C>, Chains = chains<C, Q, Spread>;
+  const std::ptrdiff_t x_col = column_step<Step>(tile.x_col);
   Vec16 sum[Chains][C][Q];
 #pragma GCC unroll 4
   for (int chain = 0; chain < Chains; ++chain) {
@@ -109,15 +110,15 @@ void products(const GradientTile& tile, const float* dy, const std::uint32_t* of
     }
   }
   for (int r = 0; r < tile.rows; ++r) {
-    const float* x_row = tile.x + r * tile.x_row;
-    const float* dy_row = dy + r * tile.dy_row;
-    int col = 0;
-    for (; col + U <= tile.cols; col += U) {
-      add_products<C, Q, U>(x_row + col * tile.x_col, tile.x_col, offset, dy_row + col * lanes, tile.dy_plane, sum);
+    const float* x_at = tile.x + r * tile.x_row;
+    const float* dy_at = dy + r * tile.dy_row;
+    int rest = tile.cols;
+    for (; rest >= U; rest -= U, x_at += U * x_col, dy_at += U * lanes) {
+      add_products<C, Q, U, Step>(x_at, x_col, offset, dy_at, tile.dy_plane, sum);
     }
     if constexpr (U > 1) {
-      for (; col < tile.cols; ++col) {
-        add_products<C, Q, 1>(x_row + col * tile.x_col, tile.x_col, offset, dy_row + col * lanes, tile.dy_plane, sum);
+      for (; rest > 0; --rest, x_at += x_col, dy_at += lanes) {
+        add_products<C, Q, 1, Step>(x_at, x_col, offset, dy_at, tile.dy_plane, sum);
       }
     }
   }
@@ -135,7 +136,7 @@ void products(const GradientTile& tile, const float* dy, const std::uint32_t* of
 using Products = void (*)(const GradientTile&, const float* dy, const std::uint32_t* offset, std::ptrdiff_t leading,
                           float* sums);
 
-template <int C, int Max, bool Spread>
+template <int C, int Max, int Step, bool Spread>
 struct ByTaps {
   Products of[Max];  ///< of[q - 1] takes q taps
 
@@ -143,13 +144,11 @@ struct ByTaps {
   template <int Q>
   consteval void fill() {
     if constexpr (Q <= Max) {
-      of[Q - 1] = &products<C, Q, Spread>;
+      of[Q - 1] = &products<C, Q, Step, Spread>;
       fill<Q + 1>();
     }
   }
 };
-
-constinit const ByTaps<1, sparse_taps, true> sparse_products;
 
 /// Calls body(begin, count) for [0, taps) in pieces of nearly equal size, none above `most`.
 template <class Body>
@@ -162,19 +161,21 @@ void in_pieces(int taps, int most, const Body& body) {
   }
 }
 
+template <int Step>
 void sparse(const GradientTile& tile, const std::uint32_t* offset, const std::uint32_t* start, float* sums) {
+  static constexpr ByTaps<1, sparse_taps, Step, true> by_taps;
   for (int o = tile.first; o < tile.last; ++o) {
     in_pieces(static_cast<int>(start[o + 1] - start[o]), sparse_taps, [&](int begin, int count) {
       const std::uint32_t first = start[o] + static_cast<std::uint32_t>(begin);
-      sparse_products.of[count - 1](tile, tile.dy + o * tile.dy_plane, offset + first, 0, sums + first);
+      by_taps.of[count - 1](tile, tile.dy + o * tile.dy_plane, offset + first, 0, sums + first);
     });
   }
 }
 
 /// Channels in groups of C, then the rest in one smaller group.
-template <int C>
-void dense_groups(const GradientTile& tile, const std::uint32_t* offset, int taps, std::ptrdiff_t leading, float* sums) {
-  static constexpr ByTaps<C, dense_taps, false> by_taps;
+template <int C, int Step>
+void dense(const GradientTile& tile, const std::uint32_t* offset, int taps, std::ptrdiff_t leading, float* sums) {
+  static constexpr ByTaps<C, dense_taps, Step, false> by_taps;
   int o = tile.first;
   for (; o + C <= tile.last; o += C) {
     in_pieces(taps, dense_taps, [&](int begin, int count) {
@@ -185,16 +186,18 @@ void dense_groups(const GradientTile& tile, const std::uint32_t* offset, int tap
     if (o == tile.last) return;
     GradientTile rest = tile;
     rest.first = o;
-    dense_groups<C - 1>(rest, offset, taps, leading, sums);
+    dense<C - 1, Step>(rest, offset, taps, leading, sums);
   }
-}
-
-void dense(const GradientTile& tile, const std::uint32_t* offset, int taps, std::ptrdiff_t leading, float* sums) {
-  dense_groups<dense_channels>(tile, offset, taps, leading, sums);
 }
 
 }  // namespace
 
-constinit const GradientKernels conv_gradient_kernels{dense_channels, dense_taps, &sparse, &dense};
+constinit const GradientKernels conv_gradient_kernels{
+    .sparse_taps = sparse_taps,
+    .dense_channels = dense_channels,
+    .sparse = {&sparse<conv::step_one>, &sparse<conv::step_two>, &sparse<conv::step_any>},
+    .dense = {&dense<dense_channels, conv::step_one>, &dense<dense_channels, conv::step_two>,
+              &dense<dense_channels, conv::step_any>},
+};
 
 }  // namespace s2sam::S2SAM_ISA

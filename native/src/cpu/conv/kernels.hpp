@@ -26,6 +26,7 @@ struct Tile {
   std::ptrdiff_t in_row, in_col, out_row, out_col, out_plane;
   int first, last;  ///< output channels to compute
   bool accumulate;  ///< add to what `out` holds
+  float* partial;   ///< sparse only: room for the sums of (last - first) tiles, used with more than one block
 };
 
 /// Lists of kept weights: those of channel o that look into input block k are entries[start[k * channels + o]] up to the next.
@@ -46,9 +47,11 @@ struct DenseRows {
 /// Distance of neighbouring input pixels, which the kernels have as a constant where it is common.
 enum ColumnStep { step_one, step_two, step_any, column_steps };
 
+constexpr ColumnStep column_step(int pixels) { return pixels == 1 ? step_one : pixels == 2 ? step_two : step_any; }
+
 struct SparseKernels {
   static constexpr int rows = 4, cols = 8;
-  int max_pixels;  ///< rows * cols of the largest tile; larger entries are null
+  int max_pixels;  ///< rows * cols of the largest tile; entries for larger ones are null
   void (*tile[column_steps][rows][cols])(const Tile&, const SparseRows&);
 };
 
@@ -69,11 +72,13 @@ struct GradientTile {
 };
 
 struct GradientKernels {
-  int dense_channels, dense_taps;  ///< the register tile of `dense`
+  int sparse_taps;     ///< the register tile of `sparse`: so many taps of one channel
+  int dense_channels;  ///< the register tile of `dense` is a multiple of it
   /// sums[i] for the offsets i in [start[o], start[o + 1]) of each channel o.
-  void (*sparse)(const GradientTile&, const std::uint32_t* offset, const std::uint32_t* start, float* sums);
+  void (*sparse[column_steps])(const GradientTile&, const std::uint32_t* offset, const std::uint32_t* start, float* sums);
   /// sums[o * leading + i] for the offsets i in [0, taps), the same for every channel.
-  void (*dense)(const GradientTile&, const std::uint32_t* offset, int taps, std::ptrdiff_t leading, float* sums);
+  void (*dense[column_steps])(const GradientTile&, const std::uint32_t* offset, int taps, std::ptrdiff_t leading,
+                              float* sums);
 };
 
 }  // namespace conv

@@ -4,8 +4,6 @@
 #include <cstddef>
 #include <utility>
 
-#include "cpu/layout.hpp"
-
 namespace s2sam {
 
 void MaskPlansDeleter::operator()(MaskPlans* plans) const { std::default_delete<MaskPlans>()(plans); }
@@ -40,6 +38,19 @@ void for_each_entry(const Mask& mask, const ListShape& shape, const Body& body) 
 }
 
 }  // namespace
+
+PlanKey::PlanKey(Use use, Isa isa, const ops::Conv2d& geometry, const ActivationLayout& in, std::int64_t out_h,
+                 std::int64_t out_w)
+    : use(use),
+      isa(isa),
+      stride_h(geometry.stride_h),
+      stride_w(geometry.stride_w),
+      pad_h(geometry.pad_h),
+      pad_w(geometry.pad_w),
+      out_h(out_h),
+      out_w(out_w),
+      row(in.row),
+      plane(in.plane) {}
 
 MaskPlans& current_plans(Mask& mask) {
   if (!mask.plans || mask.plans->version != mask.version) {

@@ -5,15 +5,16 @@
 #include <map>
 #include <vector>
 
-#include "cpu/conv/kernels.hpp"
+#include "cpu/conv/blocking.hpp"
 #include "cpu/conv/pass.hpp"
+#include "cpu/layout.hpp"
 #include "s2sam/mask.hpp"
 
 namespace s2sam {
 
 namespace conv {
 
-/// Which weights a pass keeps, as the lists its kernels walk: per block of input channels and per output channel.
+/// The weights a pass keeps, as the lists its kernels walk: per block of input channels and per output channel.
 struct Lists {
   int channels, blocks;
   std::vector<std::uint32_t> start;   ///< [blocks * channels + 1]
@@ -21,7 +22,6 @@ struct Lists {
   std::vector<std::uint32_t> source;  ///< index of the weight
 };
 
-/// What lists depend on beside the mask.
 struct ListShape {
   Direction direction;
   Pass pass;
@@ -29,20 +29,26 @@ struct ListShape {
   int block_channels;       ///< input channels per block
 };
 
+enum class Use : std::uint8_t { forward, backward_data, backward_weight };
+
+/// What a plan depends on beside the mask.
 struct PlanKey {
-  enum class Use : std::uint8_t { forward, backward_data, backward_weight };
   Use use;
   Isa isa;
   int stride_h, stride_w, pad_h, pad_w;
-  int out_h, out_w;
-  std::int64_t row, plane;
+  std::int64_t out_h, out_w, row, plane;  ///< row and plane: of the input, in floats
+
+  PlanKey(Use use, Isa isa, const ops::Conv2d& geometry, const ActivationLayout& in, std::int64_t out_h, std::int64_t out_w);
   auto operator<=>(const PlanKey&) const = default;
 };
 
-/// Lists of one use of a mask, one for each pass.
-struct Plan {
-  std::vector<Lists> passes;
+struct PassPlan {
+  Tiling tiling;
+  Lists lists;
 };
+
+/// One use of a mask.
+using Plan = std::vector<PassPlan>;
 
 }  // namespace conv
 

@@ -12,43 +12,55 @@ using conv::Tile;
 /// An accumulator is Vec16::parts registers; two registers stay free for the broadcast value and a load.
 constexpr int max_pixels = (registers - 2) / Vec16::parts;
 
-/// R x P output pixels of one channel: all accumulators stay in registers while its kept weights pass by.
+/// Where the sums of a tile of one channel lie; null for zeros.
+struct Place {
+  float* data;
+  std::ptrdiff_t row, col;
+};
+
+/// R x P output pixels of one channel: all sums stay in registers while its kept weights pass by.
 template <int R, int P, int Step>
-void channel(const Tile& tile, const Entry* entry, const Entry* end, float* out, bool accumulate) {
+void channel(const Tile& tile, const Entry* entry, const Entry* end, const Place& from, const Place& to) {
   const std::ptrdiff_t col = column_step<Step>(tile.in_col);
   Vec16 sum[R][P];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) {
-      sum[r][p] = accumulate ? Vec16::load(out + r * tile.out_row + p * tile.out_col) : Vec16::zero();
+      sum[r][p] = from.data ? Vec16::load(from.data + r * from.row + p * from.col) : Vec16::zero();
     }
   }
   for (; entry != end; ++entry) {
     const float* in = tile.in + entry->offset;
     const Vec16 value = Vec16::broadcast(entry->value);
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
+    for (int r = 0; r < R; ++r, in += tile.in_row) {
+      asm("" : "+r"(in));  // one address per row: GCC would keep one for every pixel, and spill them
 #pragma GCC unroll 8
-      for (int p = 0; p < P; ++p) sum[r][p].multiply_add(Vec16::load(in + r * tile.in_row + p * col), value);
+      for (int p = 0; p < P; ++p) sum[r][p].multiply_add(Vec16::load(in + p * col), value);
     }
   }
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
-    for (int p = 0; p < P; ++p) sum[r][p].store(out + r * tile.out_row + p * tile.out_col);
+    for (int p = 0; p < P; ++p) sum[r][p].store(to.data + r * to.row + p * to.col);
   }
 }
 
+/// Block after block of input channels, so that what a tile reads of one stays in the first-level cache while all output channels
+/// pass by. Between blocks the sums lie close together in `partial`.
 template <int R, int P, int Step>
 void run(const Tile& tile, const SparseRows& rows) {
   for (int block = 0; block < rows.blocks; ++block) {
     const std::uint32_t* start = rows.start + block * rows.channels;
-    const bool accumulate = tile.accumulate || block > 0;
+    const bool begins = block == 0, ends = block == rows.blocks - 1;
     for (int o = tile.first; o < tile.last; ++o) {
-      if (accumulate && start[o] == start[o + 1]) continue;
-      channel<R, P, Step>(tile, rows.entries + start[o], rows.entries + start[o + 1], tile.out + o * tile.out_plane,
-                          accumulate);
+      if (!begins && !ends && start[o] == start[o + 1]) continue;
+      const Place partial{tile.partial + (o - tile.first) * R * P * lanes, P * lanes, lanes};
+      const Place out{tile.out + o * tile.out_plane, tile.out_row, tile.out_col};
+      const Place before{tile.accumulate ? out.data : nullptr, out.row, out.col};
+      channel<R, P, Step>(tile, rows.entries + start[o], rows.entries + start[o + 1], begins ? before : partial,
+                          ends ? out : partial);
     }
   }
 }
