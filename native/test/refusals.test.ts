@@ -255,3 +255,17 @@ describe('operands that do not go together', () => {
     expect([...(await native.read(x))]).toEqual([2, 2, 2]);
   });
 });
+
+it('segments that leave the arena are found while the step runs', async () => {
+  const segments = plain([1, 2], 'i32');
+  native.write(segments, Int32Array.of(0, 257));
+  const arena = () => plain([256]);
+  native.optimizerStep(
+    arena(), arena(), arena(), arena(), plain([8], 'u32'), segments, plain([1]), plain([8]), plain([8]), false, true, false,
+  );
+  await expect(native.synchronize(device)).rejects.toMatchObject({
+    code: 'ERR_ARGUMENT',
+    message: expect.stringMatching(/segments\[1\] is 257.*less than 257/),
+  });
+  await native.synchronize(device);
+});

@@ -51,9 +51,9 @@ describe('S2-SAM', () => {
   ] as const)('%s: forward and backward passes per step', async (_, optimizer, passes) => {
     const counts = new Map<string, number>();
     const counting = new Proxy(device.native, {
-      get: (native, name: keyof typeof native) => {
-        counts.set(name, (counts.get(name) ?? 0) + 1);
-        return native[name];
+      get: (native, name) => {
+        counts.set(String(name), (counts.get(String(name)) ?? 0) + 1);
+        return Reflect.get(native, name) as unknown;
       },
     });
     using counted = new Device(counting, device.native.openDevice(0, 1));

@@ -116,7 +116,7 @@ struct Augment {
 
 /// y[i] = normalise(flip(crop(images[indices[i]]))): images u8 [M,C,H,W], indices i32 [N], y activation [N,C,H,W].
 /// value = (pixel / 255 - mean[c]) / std[c]; the crop's padding is black pixels (0) before normalisation, as torchvision's
-/// RandomCrop(padding) on the uint8 image. Choices are Philox(key)(index, 0, epoch, 0): word 0 -> row offset
+/// RandomCrop(padding) on the uint8 image. Choices are Philox(key)(indices[i], 0, epoch, 0): word 0 -> row offset
 /// word % (2 * pad + 1), word 1 -> column offset, word 2 bit 31 -> flip. clock: i32 [1] holds the epoch.
 /// With pad = 0 and flip = false nothing random happens.
 void augment(Stream&, Tensor images, Tensor indices, Tensor clock, Tensor mean, Tensor std, Augment options, Tensor y);

@@ -15,6 +15,7 @@ export {
 } from './autograd/elementwise.js';
 export { Buffer, initialize, type InitializeOptions, Module } from './nn/module.js';
 export { type Init, Parameter, type ParameterKind, type ParameterStorage } from './nn/parameter.js';
+export { inTurn } from './nn/inTurn.js';
 export { ParameterArena } from './nn/arena.js';
 export {
   BatchNorm2d, type BatchNormApply, type BatchNormOptions, Conv2d, type Conv2dOptions, Linear,

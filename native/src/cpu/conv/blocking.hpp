@@ -4,7 +4,8 @@
 #include "cpu/conv/pass.hpp"
 #include "cpu/conv/split.hpp"
 
-/// The rules that choose how loops are cut. They change speed, and the order of sums, but never look at the number of threads.
+/// The rules that choose how loops are cut. They change speed and the order of sums, and never look at the number of
+/// threads.
 namespace s2sam::conv {
 
 /// Above this density the dense kernels, which multiply by the zeros too, are the faster ones.

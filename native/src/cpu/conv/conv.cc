@@ -10,7 +10,8 @@ void conv2d_forward(Stream& stream, Tensor x, Tensor w, MaskRef mask, Conv2d geo
   });
 }
 
-void conv2d_backward_data(Stream& stream, Tensor dy, Tensor w, MaskRef mask, Conv2d geometry, bool accumulate, Tensor dx) {
+void conv2d_backward_data(Stream& stream, Tensor dy, Tensor w, MaskRef mask, Conv2d geometry, bool accumulate,
+                          Tensor dx) {
   stream.submit("conv2dBackwardData", [=](Context& context) {
     conv::correlate(context, conv::Direction::backward, dy, w, mask.get(), geometry, accumulate, dx);
   });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
 
 #include "cpu/activation.hpp"
 #include "cpu/chunks.hpp"
@@ -29,10 +30,11 @@ struct Call {
   int outputs() const { return static_cast<int>(direction == Direction::forward ? weights.out : weights.in); }
 };
 
-/// Calls body(tile, rows, cols) for the tiles of a pass, spread over the threads. A job is a band of neighbouring rows, which read
-/// much of the same input; output channels are split too, at multiples of `grain`, where there are too few bands.
+/// Calls body(tile, rows, cols) for the tiles of a pass, spread over the threads. A job is a band of neighbouring rows,
+/// which read much of the same input; output channels are split too, at multiples of `grain`, where bands are too few.
 template <class Body>
-void for_each_tile(const Call& call, const Pass& pass, const Split& rows, const Split& cols, int grain, const Body& body) {
+void for_each_tile(const Call& call, const Pass& pass, const Split& rows, const Split& cols, int grain,
+                   const Body& body) {
   const ActivationLayout &from = call.from, &to = call.to;
   const auto blocks = static_cast<int>(to.blocks);
   const int grains = (call.outputs() + grain - 1) / grain, wanted = 4 * call.context.threads();
@@ -63,7 +65,7 @@ void for_each_tile(const Call& call, const Pass& pass, const Split& rows, const 
   });
 }
 
-/// Room for the sums of one thread's tiles of this many output channels, which bounds it and keeps it in the second-level cache.
+/// Each thread has room for the sums of its tiles of so many output channels: little enough for the second-level cache.
 constexpr int partial_channels = 64;
 thread_local AlignedBuffer partial_sums;
 
@@ -146,7 +148,8 @@ void check_offsets(const ActivationLayout& layout) {
 int needed_border(const std::vector<Pass>& all, const Tensor& in) {
   int border = 0;
   for (const Pass& pass : all) {
-    border = std::max({border, pass.h.border(static_cast<int>(in.shape[2])), pass.w.border(static_cast<int>(in.shape[3]))});
+    border = std::max({border, pass.h.border(static_cast<int>(in.shape[2])),
+                       pass.w.border(static_cast<int>(in.shape[3]))});
   }
   return border;
 }
@@ -166,11 +169,13 @@ void correlate(Context& context, Direction direction, const Tensor& in, const Te
   const std::vector<Pass> all =
       passes(direction, weights, geometry, static_cast<int>(out.shape[2]), static_cast<int>(out.shape[3]));
   const Tensor source = with_border(context, in, needed_border(all, in));
-  const Call call{context, direction, source, out, ActivationLayout(source), ActivationLayout(out), w, weights, accumulate};
+  const Call call{context, direction, source, out, ActivationLayout(source), ActivationLayout(out), w, weights,
+                  accumulate};
   check_offsets(call.from);
   if (call.to.border > 0) {
-    parallel_planes(context, call.to,
-                    [&](std::int64_t block, std::int64_t channel) { clear_border(call.to, out.as<float>(), block, channel); });
+    parallel_planes(context, call.to, [&](std::int64_t block, std::int64_t channel) {
+      clear_border(call.to, out.as<float>(), block, channel);
+    });
   }
   const double kept = density(mask);
   if (kept > dense_above) {
@@ -183,7 +188,8 @@ void correlate(Context& context, Direction direction, const Tensor& in, const Te
     Plan made;
     for (const Pass& pass : all) {
       const Tiling tiling = sparse_tiling(conv_sparse_kernels_for(context.isa()), pass, call.inputs(), kept);
-      made.push_back({tiling, make_lists(*mask, {direction, pass, call.from.row, call.from.plane, tiling.block_channels})});
+      const ListShape shape{direction, pass, call.from.row, call.from.plane, tiling.block_channels};
+      made.push_back({tiling, make_lists(*mask, shape)});
     }
     return made;
   });

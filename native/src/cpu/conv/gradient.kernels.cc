@@ -20,8 +20,8 @@ constexpr int dense_taps = Vec16::parts == 1 ? 6 : Vec16::parts == 2 || register
 template <int C>
 constexpr int unroll = C > 1 ? 1 : registers == 32 ? 4 : 2;
 
-/// Independent sums per tap in `sparse`, where there are too few taps to hide the latency of an addition. `dense` has one: how
-/// it is called depends on the number of threads, and the order of a sum must not.
+/// Independent sums per tap in `sparse`, where there are too few taps to hide the latency of an addition. `dense` has one,
+/// so that the order of a sum does not depend on which taps it is summed with.
 template <int C, int Q, bool Spread>
 constexpr int chains = !Spread || Q > 2 ? 1 : Q == 2 ? 2 : unroll<C>;
 
@@ -97,7 +97,8 @@ template <int C, int Q, int U, int Step, int Chains>
 
 /// sums[c * leading + q] += the products of channel c and tap q over the whole rectangle.
 template <int C, int Q, int Step, bool Spread>
-void products(const GradientTile& tile, const float* dy, const std::uint32_t* offset, std::ptrdiff_t leading, float* sums) {
+void products(const GradientTile& tile, const float* dy, const std::uint32_t* offset, std::ptrdiff_t leading,
+              float* sums) {
   constexpr int U = unroll<C>, Chains = chains<C, Q, Spread>;
   const std::ptrdiff_t x_col = column_step<Step>(tile.x_col);
   Vec16 sum[Chains][C][Q];

@@ -29,7 +29,8 @@ struct Tile {
   float* partial;   ///< sparse only: room for the sums of (last - first) tiles, used with more than one block
 };
 
-/// Lists of kept weights: those of channel o that look into input block k are entries[start[k * channels + o]] up to the next.
+/// Lists of kept weights: those of channel o that look into input block k are entries[start[k * channels + o]] up to the
+/// next.
 struct SparseRows {
   const Entry* entries;
   const std::uint32_t* start;
@@ -75,7 +76,8 @@ struct GradientKernels {
   int sparse_taps;     ///< the register tile of `sparse`: so many taps of one channel
   int dense_channels;  ///< the register tile of `dense` is a multiple of it
   /// sums[i] for the offsets i in [start[o], start[o + 1]) of each channel o.
-  void (*sparse[column_steps])(const GradientTile&, const std::uint32_t* offset, const std::uint32_t* start, float* sums);
+  void (*sparse[column_steps])(const GradientTile&, const std::uint32_t* offset, const std::uint32_t* start,
+                               float* sums);
   /// sums[o * leading + i] for the offsets i in [0, taps), the same for every channel.
   void (*dense[column_steps])(const GradientTile&, const std::uint32_t* offset, int taps, std::ptrdiff_t leading,
                               float* sums);

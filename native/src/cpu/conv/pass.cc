@@ -40,7 +40,8 @@ int Axis::border(int in_extent) const {
   return std::max({0, -in_first, last - (in_extent - 1)});
 }
 
-std::vector<Pass> passes(Direction direction, const Weights& weights, const ops::Conv2d& geometry, int out_h, int out_w) {
+std::vector<Pass> passes(Direction direction, const Weights& weights, const ops::Conv2d& geometry, int out_h,
+                         int out_w) {
   if (direction == Direction::forward) {
     return {{forward_axis(weights.height, geometry.stride_h, geometry.pad_h, out_h),
              forward_axis(weights.width, geometry.stride_w, geometry.pad_w, out_w)}};

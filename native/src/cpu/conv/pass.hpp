@@ -43,6 +43,7 @@ struct Pass {
 enum class Direction { forward, backward };
 
 /// The passes that compute an output of `out_h` x `out_w` pixels: y forward, dx backward.
-std::vector<Pass> passes(Direction direction, const Weights& weights, const ops::Conv2d& geometry, int out_h, int out_w);
+std::vector<Pass> passes(Direction direction, const Weights& weights, const ops::Conv2d& geometry, int out_h,
+                         int out_w);
 
 }  // namespace s2sam::conv

@@ -33,7 +33,8 @@ void for_each_entry(const Mask& mask, const ListShape& shape, const Body& body) 
     std::int64_t from = pair % in_channels, to = pair / in_channels;
     if (shape.direction == Direction::backward) std::swap(from, to);
     const std::int64_t offset = from * shape.plane + h[row] * shape.row + w[column] * ActivationLayout::lanes;
-    body(static_cast<std::size_t>(from / shape.block_channels * channels + to), static_cast<std::uint32_t>(offset), index);
+    const std::int64_t list = from / shape.block_channels * channels + to;
+    body(static_cast<std::size_t>(list), static_cast<std::uint32_t>(offset), index);
   });
 }
 

@@ -38,7 +38,8 @@ struct PlanKey {
   int stride_h, stride_w, pad_h, pad_w;
   std::int64_t out_h, out_w, row, plane;  ///< row and plane: of the input, in floats
 
-  PlanKey(Use use, Isa isa, const ops::Conv2d& geometry, const ActivationLayout& in, std::int64_t out_h, std::int64_t out_w);
+  PlanKey(Use use, Isa isa, const ops::Conv2d& geometry, const ActivationLayout& in, std::int64_t out_h,
+          std::int64_t out_w);
   auto operator<=>(const PlanKey&) const = default;
 };
 

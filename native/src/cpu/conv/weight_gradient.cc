@@ -12,8 +12,8 @@ namespace s2sam::conv {
 
 namespace {
 
-/// One call. The images are cut into segments by a rule that knows the shapes alone, and each position of the weight is summed in
-/// one order within a segment and over the segments: the number of threads never shows.
+/// One call. The images are cut into segments by a rule that never sees the threads, and each position of the weight is
+/// summed in one order within a segment and over the segments: results are the same for any number of threads.
 struct Call {
   Context& context;
   const Tensor &x, &dy;
@@ -49,7 +49,8 @@ void for_each_rectangle(const Call& call, const Tiling& tiling, const Split& seg
 Split segments_of(const Call& call, const Tiling& tiling, std::int64_t positions) {
   constexpr std::int64_t most = 16, room = std::int64_t{1} << 21;
   const std::int64_t strips = call.to.blocks * tiling.rows.pieces;
-  const std::int64_t pieces = std::min({strips, most, std::max<std::int64_t>(1, room / std::max<std::int64_t>(1, positions))});
+  const std::int64_t affordable = std::max<std::int64_t>(1, room / std::max<std::int64_t>(1, positions));
+  const std::int64_t pieces = std::min({strips, most, affordable});
   return {static_cast<int>(strips), static_cast<int>(pieces)};
 }
 

@@ -17,7 +17,9 @@ void for_each_square(Context& context, const Shape& plain, const Body& body) {
   const std::int64_t samples = plain[0], features = plain[1], blocks = (samples + lanes - 1) / lanes;
   context.parallel((features + group - 1) / group, [&](std::ptrdiff_t g) {
     const std::int64_t first = g * group, end = std::min(first + group, features);
-    for (std::int64_t block = 0; block < blocks; ++block) body(block, std::min(lanes, samples - block * lanes), first, end);
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      body(block, std::min(lanes, samples - block * lanes), first, end);
+    }
   });
 }
 
@@ -32,7 +34,8 @@ Tensor interleaved(Context& context, const Shape& plain, int slot) {
 Tensor interleave(Context& context, const Tensor& plain, int slot) {
   const Tensor x = interleaved(context, plain.shape, slot);
   const std::int64_t features = plain.shape[1], blocks = x.shape[3];
-  for_each_square(context, plain.shape, [&](std::int64_t block, std::int64_t live, std::int64_t first, std::int64_t end) {
+  for_each_square(context, plain.shape, [&](std::int64_t block, std::int64_t live, std::int64_t first,
+                                            std::int64_t end) {
     const float* from = plain.as<const float>() + block * lanes * features;
     for (std::int64_t f = first; f < end; ++f) {
       float* to = x.as<float>() + (f * blocks + block) * lanes;
@@ -46,7 +49,8 @@ Tensor interleave(Context& context, const Tensor& plain, int slot) {
 void deinterleave(Context& context, const Tensor& x, const Tensor& bias_or_null, bool accumulate, const Tensor& plain) {
   const std::int64_t features = plain.shape[1], blocks = x.shape[3];
   const auto* bias = bias_or_null.as<const float>();
-  for_each_square(context, plain.shape, [&](std::int64_t block, std::int64_t live, std::int64_t first, std::int64_t end) {
+  for_each_square(context, plain.shape, [&](std::int64_t block, std::int64_t live, std::int64_t first,
+                                            std::int64_t end) {
     float* to = plain.as<float>() + block * lanes * features;
     for (std::int64_t lane = 0; lane < live; ++lane) {
       for (std::int64_t f = first; f < end; ++f) {

@@ -5,7 +5,7 @@
 #include "cpu/linear/interleave.hpp"
 #include "s2sam/ops.hpp"
 
-/// A linear layer is a 1x1 convolution: with 16 samples innermost, the blocks of samples take the place of the pixels of a row.
+/// A linear layer is a 1x1 convolution: with 16 samples innermost, the blocks of samples take the place of pixels.
 namespace s2sam::ops {
 
 namespace {
@@ -32,7 +32,8 @@ void linear_backward_data(Stream& stream, Tensor dy, Tensor w, MaskRef mask, boo
   });
 }
 
-void linear_backward_weight(Stream& stream, Tensor x, Tensor dy, MaskRef mask, GradientAt at, bool accumulate, Tensor dw) {
+void linear_backward_weight(Stream& stream, Tensor x, Tensor dy, MaskRef mask, GradientAt at, bool accumulate,
+                            Tensor dw) {
   stream.submit("linearBackwardWeight", [=](Context& context) {
     const Tensor source = interleave(context, x, conv::slot_in);
     const Tensor gradient = interleave(context, dy, conv::slot_out);

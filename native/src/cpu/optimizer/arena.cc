@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "cpu/check_indices.hpp"
 #include "cpu/chunks.hpp"
 #include "cpu/optimizer/arena.kernels.hpp"
 #include "s2sam/ops.hpp"
@@ -12,6 +13,7 @@ namespace {
 
 /// The weight decay of every block, in scratch memory.
 const float* decay_of_blocks(Context& context, const Arena& arena) {
+  check_indices("optimizerStep", "segments", arena.segments, arena.master.shape.count() + 1);
   const std::int64_t blocks = arena.master.shape.count() / arena_block;
   auto* decay = static_cast<float*>(context.scratch(static_cast<std::size_t>(blocks) * sizeof(float)));
   std::fill_n(decay, blocks, 0.0F);
@@ -19,7 +21,7 @@ const float* decay_of_blocks(Context& context, const Arena& arena) {
   for (std::int64_t s = 0; s < arena.segments.shape[0]; ++s) {
     const std::int64_t begin = segment[2 * s] / arena_block;
     const std::int64_t end = (segment[2 * s + 1] + arena_block - 1) / arena_block;
-    std::fill(decay + begin, decay + end, arena.decay.as<const float>()[s]);
+    if (begin < end) std::fill(decay + begin, decay + end, arena.decay.as<const float>()[s]);
   }
   return decay;
 }

@@ -133,6 +133,9 @@ export class Tape {
   }
 }
 
+/** Whether a tape notes the ops called now. */
+export const recording = (): boolean => current !== undefined;
+
 /** Notes an op on the tape that records, if one does. `saved`: tensors that only the derivative needs; freed where none is. */
 export function record(
   output: Tensor,

@@ -1,4 +1,5 @@
 import { globalAvgPool } from '../autograd/pool.js';
+import { inTurn } from '../nn/inTurn.js';
 import { BatchNorm2d, Conv2d, Linear } from '../nn/layers.js';
 import { initialize, Module } from '../nn/module.js';
 import { positiveInteger, type Tensor } from '../tensor/tensor.js';
@@ -56,9 +57,11 @@ class ResNetCifar extends Classifier {
   }
 
   forward(x: Tensor): Tensor {
-    let y = this.bn1.apply(this.conv1.forward(x), { relu: true });
-    for (const block of [...this.layer1, ...this.layer2, ...this.layer3]) y = block.forward(y);
-    return this.fc.forward(globalAvgPool(y));
+    return inTurn(x, [
+      (images) => this.bn1.apply(this.conv1.forward(images), { relu: true }),
+      ...[...this.layer1, ...this.layer2, ...this.layer3].map((block) => (y: Tensor) => block.forward(y)),
+      (y) => this.fc.forward(globalAvgPool(y)),
+    ]);
   }
 }
 

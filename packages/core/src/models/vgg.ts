@@ -1,5 +1,6 @@
 import { flatten } from '../autograd/elementwise.js';
 import { avgPool2d, maxPool2d } from '../autograd/pool.js';
+import { inTurn } from '../nn/inTurn.js';
 import { BatchNorm2d, Conv2d, Linear } from '../nn/layers.js';
 import { initialize, Module } from '../nn/module.js';
 import { positiveInteger, type Tensor } from '../tensor/tensor.js';
@@ -47,11 +48,10 @@ class Vgg extends Classifier {
   }
 
   forward(x: Tensor): Tensor {
-    let y = x;
-    for (const layer of this.feature) {
-      y = layer instanceof BatchNorm2d ? layer.apply(y, { relu: true }) : layer.forward(y);
-    }
-    return this.classifier.forward(flatten(avgPool2d(y, halving)));
+    const features = this.feature.map(
+      (layer) => (y: Tensor) => (layer instanceof BatchNorm2d ? layer.apply(y, { relu: true }) : layer.forward(y)),
+    );
+    return inTurn(x, [...features, (y) => this.classifier.forward(flatten(avgPool2d(y, halving)))]);
   }
 }
 

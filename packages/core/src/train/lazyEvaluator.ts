@@ -12,9 +12,9 @@ export class LazyEvaluator implements Disposable {
   ) {}
 
   async after(epoch: number, last: boolean): Promise<Evaluation | undefined> {
-    const { evaluateEvery = 1, data } = this.options;
+    const { evaluateEvery = 1, data, batchSize = 128 } = this.options;
     if (evaluateEvery === 0 || (!last && (epoch + 1) % evaluateEvery !== 0)) return undefined;
-    this.#evaluator ??= new Evaluator(this.model, { data });
+    this.#evaluator ??= new Evaluator(this.model, { data, batchSize });
     for await (const event of this.#evaluator.run()) if (event.type === 'result') return event;
     return undefined;
   }
