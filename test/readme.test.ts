@@ -28,5 +28,9 @@ it('the program in the README compiles and trains', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, ['program.mjs'], { cwd: folder });
   expect(stdout).toMatch(/^0 0\.\d+\n$/);
   const { position, model } = await readCheckpoint(join(folder, 'model.safetensors'));
-  expect({ model, step: position.step, sparsity: position.sparsity }).toEqual({ model: 'resnet32', step: 3, sparsity: 'static(erk)' });
+  expect({ model, step: position.step, sparsity: position.sparsity }).toEqual({
+    model: 'resnet32',
+    step: 3,
+    sparsity: 'static(erk)',
+  });
 });

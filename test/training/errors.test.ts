@@ -13,7 +13,7 @@ import {
   train,
 } from '@s2sam/core';
 import { erk, staticRandom, uniform } from '@s2sam/masks';
-import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { collect, steps } from '../support/collect.js';
 import { tinyData, tinyNet } from '../support/tiny.js';
 
@@ -133,7 +133,9 @@ describe('bad input', () => {
     );
     expect(() => train(model, { data, optimizer, steps: 0.5, batchSize: 20 })).toThrow(failure('ERR_ARGUMENT', '0.5'));
     const other: ImageDataset = { ...data, classes: 9 };
-    expect(() => train(model, { data: other, optimizer, steps: 3, batchSize: 20 })).toThrow(failure('ERR_ARGUMENT', '4', '9'));
+    expect(() => train(model, { data: other, optimizer, steps: 3, batchSize: 20 })).toThrow(
+      failure('ERR_ARGUMENT', '4', '9'),
+    );
     expect(() => createModel('resnet33', { device })).toThrow(failure('ERR_ARGUMENT', 'resnet33', 'resnet32'));
   });
 
@@ -149,7 +151,7 @@ describe('bad input', () => {
     using model = tinyNet(device);
     const signal = AbortSignal.abort(new Error('enough'));
     const walk = async (): Promise<void> => {
-      for await (const _ of evaluate(model, { data, signal })) continue;
+      for await (const _ of evaluate(model, { data, signal }));
     };
     await expect(walk()).rejects.toThrow('enough');
     expect(model.training).toBe(true);

@@ -25,7 +25,7 @@ describe('memory', () => {
     {
       using model = tinyNet(device);
       await collect(train(model, { ...options, steps: 200, sparsity: staticRandom({ density: 0.2 }) }));
-      for await (const _ of evaluate(model, { data })) continue;
+      for await (const _ of evaluate(model, { data }));
     }
     expect(living()).toEqual(before);
   });

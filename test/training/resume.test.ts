@@ -6,14 +6,14 @@ import {
   type Device,
   loadWeights,
   type MaskStrategy,
-  openDevice,
   type Optimizer,
+  openDevice,
   readCheckpoint,
+  type StepEvent,
   s2sam,
   sam,
   sgd,
   streamKey,
-  type StepEvent,
   train,
 } from '@s2sam/core';
 import { erk, staticRandom } from '@s2sam/masks';
@@ -115,11 +115,17 @@ describe('resume', () => {
     using other = tinyNet(device, 0, 6);
     const before = await bitsOf(other);
     expect(() => loadWeights(other, checkpoint)).toThrow(
-      expect.objectContaining({ code: 'ERR_CHECKPOINT', message: expect.stringMatching(/fc\.weight.*\[4,24\].*\[6,24\]/) }),
+      expect.objectContaining({
+        code: 'ERR_CHECKPOINT',
+        message: expect.stringMatching(/fc\.weight.*\[4,24\].*\[6,24\]/),
+      }),
     );
     expect(await bitsOf(other)).toEqual(before);
     expect(() => train(model, { data, optimizer: s2sam(base), steps: 4, batchSize: 20, resume: checkpoint })).toThrow(
-      expect.objectContaining({ code: 'ERR_CHECKPOINT', message: expect.stringContaining('optimizer sgd there, s2sam(sgd) here') }),
+      expect.objectContaining({
+        code: 'ERR_CHECKPOINT',
+        message: expect.stringContaining('optimizer sgd there, s2sam(sgd) here'),
+      }),
     );
   });
 });

@@ -1,4 +1,4 @@
-import { type Classifier, Device, openDevice, type Optimizer, s2sam, sam, sgd, train } from '@s2sam/core';
+import { type Classifier, Device, type Optimizer, openDevice, s2sam, sam, sgd, train } from '@s2sam/core';
 import { erk, staticRandom } from '@s2sam/masks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bitsOf, collect, steps } from '../support/collect.js';
@@ -72,23 +72,26 @@ describe('S2-SAM', () => {
     ['s2sam', s2sam(base, { rho: 0.1 })],
     ['adaptive s2sam', s2sam(base, { rho: 1, adaptive: true })],
     ['sam', sam(base, { rho: 0.1 })],
-  ] as const)('%s keeps masked weights, momentum, gradient and working copy at exactly 0 for 100 steps', async (_, optimizer) => {
-    using model = (await trained(optimizer, 100)).model;
-    for (const [name, { storage, mask, size }] of model.namedParameters()) {
-      if (mask === undefined) continue;
-      const words = await mask.read();
-      const keptAt = (i: number): boolean => (((words[i >>> 5] as number) >>> (i & 31)) & 1) === 1;
-      const kept = Array.from({ length: size }, (_, i) => keptAt(i)).filter(Boolean).length;
-      expect(kept, name).toBe(mask.kept);
-      expect((await mask.summary()).kept, name).toBe(mask.kept);
-      for (const what of ['value', 'momentum', 'gradient', 'working'] as const) {
-        const values = await storage[what].toArray();
-        const leaks = values.filter((value, i) => !keptAt(i) && !Object.is(value, 0)).length;
-        expect(leaks, `${name} ${what}`).toBe(0);
-        if (what === 'value') expect(values.filter((value) => value !== 0).length, name).toBe(mask.kept);
+  ] as const)(
+    '%s keeps masked weights, momentum, gradient and working copy at exactly 0 for 100 steps',
+    async (_, optimizer) => {
+      using model = (await trained(optimizer, 100)).model;
+      for (const [name, { storage, mask, size }] of model.namedParameters()) {
+        if (mask === undefined) continue;
+        const words = await mask.read();
+        const keptAt = (i: number): boolean => (((words[i >>> 5] as number) >>> (i & 31)) & 1) === 1;
+        const kept = Array.from({ length: size }, (_, i) => keptAt(i)).filter(Boolean).length;
+        expect(kept, name).toBe(mask.kept);
+        expect((await mask.summary()).kept, name).toBe(mask.kept);
+        for (const what of ['value', 'momentum', 'gradient', 'working'] as const) {
+          const values = await storage[what].toArray();
+          const leaks = values.filter((value, i) => !keptAt(i) && !Object.is(value, 0)).length;
+          expect(leaks, `${name} ${what}`).toBe(0);
+          if (what === 'value') expect(values.filter((value) => value !== 0).length, name).toBe(mask.kept);
+        }
       }
-    }
-  });
+    },
+  );
 
   it('perturbs by exactly rho', async () => {
     using model = (await trained(s2sam(base, { rho: 0.3 }), 5)).model;

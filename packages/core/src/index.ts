@@ -1,46 +1,90 @@
-export * from './errors.js';
-export { Device, type DeviceKind, type TensorOptions } from './device/device.js';
-export { Graph } from './device/graph.js';
-export { type DeviceDescription, type DeviceWish, devices, openDevice, type OpenDeviceOptions } from './device/open.js';
-export { Tensor } from './tensor/tensor.js';
-export { scope, unscoped } from './tensor/scope.js';
-export { type BackwardOptions, Tape } from './autograd/tape.js';
 export { type Conv2dGeometry, conv2d } from './autograd/conv.js';
+export {
+  abs,
+  add,
+  countNonzero,
+  div,
+  exp,
+  flatten,
+  log,
+  max,
+  mean,
+  min,
+  mul,
+  relu,
+  scaleShift,
+  sqrt,
+  square,
+  sub,
+  sum,
+  sumSquares,
+} from './autograd/elementwise.js';
 export { linear } from './autograd/linear.js';
+export { type CrossEntropyOptions, countCorrect, crossEntropy, topK } from './autograd/loss.js';
 export { batchNorm } from './autograd/norm.js';
 export { avgPool2d, globalAvgPool, maxPool2d, type PoolOptions } from './autograd/pool.js';
-export { countCorrect, crossEntropy, type CrossEntropyOptions, topK } from './autograd/loss.js';
+export { type BackwardOptions, Tape } from './autograd/tape.js';
+export { Device, type DeviceKind, type TensorOptions } from './device/device.js';
+export { Graph } from './device/graph.js';
+export { type DeviceDescription, type DeviceWish, devices, type OpenDeviceOptions, openDevice } from './device/open.js';
+export * from './errors.js';
+export { ioError, writeFileAtomically } from './io/atomic.js';
+export { type Checkpoint, loadWeights, readCheckpoint, type TrainingPosition } from './io/checkpoint.js';
 export {
-  abs, add, countNonzero, div, exp, flatten, log, max, mean, min, mul, relu, scaleShift, sqrt, square, sub, sum, sumSquares,
-} from './autograd/elementwise.js';
-export { Buffer, initialize, type InitializeOptions, Module } from './nn/module.js';
-export { type Init, Parameter, type ParameterKind, type ParameterStorage } from './nn/parameter.js';
-export { inTurn } from './nn/inTurn.js';
-export { ParameterArena } from './nn/arena.js';
-export {
-  BatchNorm2d, type BatchNormApply, type BatchNormOptions, Conv2d, type Conv2dOptions, Linear,
-} from './nn/layers.js';
+  type NamedTensor,
+  readSafetensors,
+  type SafetensorsFile,
+  type StoredTensor,
+  writeSafetensors,
+} from './io/safetensors.js';
 export { Classifier, type ModelOptions } from './models/classifier.js';
-export { resnet20, resnet32, resnet44, resnet56, type ResNetCifarOptions } from './models/resnetCifar.js';
-export { vgg19 } from './models/vgg.js';
 export { createModel, type ModelName, modelNames } from './models/registry.js';
-export { constant, cosine, multiStep, type MultiStepOptions, type Progress, type Schedule, type WarmupOptions } from './optim/schedule.js';
+export { type ResNetCifarOptions, resnet20, resnet32, resnet44, resnet56 } from './models/resnetCifar.js';
+export { vgg19 } from './models/vgg.js';
+export { ParameterArena } from './nn/arena.js';
+export { inTurn } from './nn/inTurn.js';
 export {
-  type MaskPolicy, type Optimizer, s2sam, sam, type Sgd, sgd, type SgdOptions, type SharpnessAware, type SharpnessOptions,
+  BatchNorm2d,
+  type BatchNormApply,
+  type BatchNormOptions,
+  Conv2d,
+  type Conv2dOptions,
+  Linear,
+} from './nn/layers.js';
+export { Buffer, type InitializeOptions, initialize, Module } from './nn/module.js';
+export { type Init, Parameter, type ParameterKind, type ParameterStorage } from './nn/parameter.js';
+export {
+  type MaskPolicy,
+  type Optimizer,
+  type Sgd,
+  type SgdOptions,
+  type SharpnessAware,
+  type SharpnessOptions,
+  s2sam,
+  sam,
+  sgd,
 } from './optim/optimizer.js';
+export {
+  constant,
+  cosine,
+  type MultiStepOptions,
+  multiStep,
+  type Progress,
+  type Schedule,
+  type WarmupOptions,
+} from './optim/schedule.js';
 export { OptimizerState } from './optim/state.js';
-export { Mask, type MaskSummary } from './sparsity/mask.js';
-export { densityOf, type DensityReport } from './sparsity/state.js';
-export type * from './sparsity/strategy.js';
 export { type StreamKey, streamKey } from './random/key.js';
 export { permutation, philox } from './random/philox.js';
+export { Mask, type MaskSummary } from './sparsity/mask.js';
+export { type DensityReport, densityOf } from './sparsity/state.js';
+export type * from './sparsity/strategy.js';
+export { scope, unscoped } from './tensor/scope.js';
+export { Tensor } from './tensor/tensor.js';
 export type { ImageDataset, Split } from './train/data.js';
+export { type EvaluateEvent, type EvaluateOptions, type Evaluation, Evaluator, evaluate } from './train/evaluate.js';
 export type * from './train/events.js';
-export { evaluate, type EvaluateEvent, type EvaluateOptions, type Evaluation, Evaluator } from './train/evaluate.js';
 export { type BatchTensors, Loader, type LoaderOptions } from './train/loader.js';
 export type { Run, TrainOptions } from './train/options.js';
 export { type StepResult, TrainStep, type TrainStepOptions } from './train/step.js';
 export { train } from './train/train.js';
-export { type Checkpoint, loadWeights, readCheckpoint, type TrainingPosition } from './io/checkpoint.js';
-export { type NamedTensor, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from './io/safetensors.js';
-export { ioError, writeFileAtomically } from './io/atomic.js';

@@ -15,8 +15,9 @@ double reach(const Axis& axis, double count) {
   return std::min((count - 1) * axis.in_step + axis.largest_shift() + 1, count * axis.taps());
 }
 
-/// Cycles per product of the sparse kernel, where one fused multiply-add of 16 images with its load from the first-level
-/// cache is 1. The constants were fitted roughly to timings on one Zen 4 machine; they matter less than the shape.
+/// Cycles per product of the sparse kernel, where one fused multiply-add of 16 images with its load from the
+/// first-level cache is 1. The constants were fitted roughly to timings on one Zen 4 machine; they matter less than
+/// the shape.
 double cycles(const Tiling& tiling, const Pass& pass, int inputs, double density) {
   const double rows = static_cast<double>(pass.h.count) / tiling.rows.pieces;
   const double cols = static_cast<double>(pass.w.count) / tiling.cols.pieces;

@@ -20,8 +20,8 @@ constexpr int dense_taps = Vec16::parts == 1 ? 6 : Vec16::parts == 2 || register
 template <int C>
 constexpr int unroll = C > 1 ? 1 : registers == 32 ? 4 : 2;
 
-/// Independent sums per tap in `sparse`, where there are too few taps to hide the latency of an addition. `dense` has one,
-/// so that the order of a sum does not depend on which taps it is summed with.
+/// Independent sums per tap in `sparse`, where there are too few taps to hide the latency of an addition. `dense` has
+/// one, so that the order of a sum does not depend on which taps it is summed with.
 template <int C, int Q, bool Spread>
 constexpr int chains = !Spread || Q > 2 ? 1 : Q == 2 ? 2 : unroll<C>;
 

@@ -5,21 +5,22 @@
 
 #include "cpu/dispatch.hpp"
 
-/// The surface between the convolution drivers (ordinary code) and the kernels (compiled once per instruction set): plain
-/// structs and tables of function pointers, nothing that a kernel file could emit in its own instruction set.
+/// The surface between the convolution drivers (ordinary code) and the kernels (compiled once per instruction set):
+/// plain structs and tables of function pointers, nothing that a kernel file could emit in its own instruction set.
 /// All strides are in floats; a "pixel" is the 16 images of one block at one place.
 namespace s2sam {
 
 namespace conv {
 
-/// One kept weight of an output channel: where it looks, in floats from the first input pixel of the tile, and its value.
+/// One kept weight of an output channel: where it looks, in floats from the first input pixel of the tile, and its
+/// value.
 struct Entry {
   std::uint32_t offset;
   float value;
 };
 
-/// A rectangle of output pixels of one image block. The first output pixel looks at `in`, its right neighbour `in_col` and
-/// its lower neighbour `in_row` further.
+/// A rectangle of output pixels of one image block. The first output pixel looks at `in`, its right neighbour
+/// `in_col` and its lower neighbour `in_row` further.
 struct Tile {
   const float* in;
   float* out;
@@ -29,8 +30,8 @@ struct Tile {
   float* partial;   ///< sparse only: room for the sums of (last - first) tiles, used with more than one block
 };
 
-/// Lists of kept weights: those of channel o that look into input block k are entries[start[k * channels + o]] up to the
-/// next.
+/// Lists of kept weights: those of channel o that look into input block k are entries[start[k * channels + o]] up to
+/// the next.
 struct SparseRows {
   const Entry* entries;
   const std::uint32_t* start;
@@ -62,8 +63,8 @@ struct DenseKernels {
   void (*tile[column_steps][max_cols])(const Tile&, const DenseRows&);
 };
 
-/// A rectangle of output pixels of one image block over which products are summed: sums[...] += sum over pixels and images of
-/// x[offset + pixel] * dy[channel, pixel].
+/// A rectangle of output pixels of one image block over which products are summed: sums[...] += sum over pixels and
+/// images of x[offset + pixel] * dy[channel, pixel].
 struct GradientTile {
   const float* x;
   const float* dy;  ///< channel 0

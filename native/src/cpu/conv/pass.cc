@@ -12,8 +12,8 @@ Axis forward_axis(int kernel, int stride, int pad, int extent) {
   return axis;
 }
 
-/// Pixels phase, phase + stride, ... of dx. Pixel r = phase + i * stride receives from dy pixel (r + pad - k) / stride where
-/// that is whole, which depends on the phase alone.
+/// Pixels phase, phase + stride, ... of dx. Pixel r = phase + i * stride receives from dy pixel (r + pad - k) /
+/// stride where that is whole, which depends on the phase alone.
 Axis backward_axis(int kernel, int stride, int pad, int extent, int phase) {
   Axis axis{(extent - phase + stride - 1) / stride, phase, stride, 0, 1, std::vector<int>(kernel, -1)};
   const auto whole = [&](int k) { return (phase + pad - k) % stride == 0; };

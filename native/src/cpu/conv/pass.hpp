@@ -4,8 +4,9 @@
 
 #include "s2sam/ops.hpp"
 
-/// Convolutions as correlations: forward is one, backward to the data is one for each parity class of the stride, in which
-/// the output pixels step by the stride and the input pixels by one. So one pair of kernels serves both directions.
+/// Convolutions as correlations: forward is one, backward to the data is one for each parity class of the stride, in
+/// which the output pixels step by the stride and the input pixels by one. So one pair of kernels serves both
+/// directions.
 namespace s2sam::conv {
 
 /// Extents of a weight [out, in, height, width]; a linear weight [out, in] has a 1x1 kernel.

@@ -47,8 +47,8 @@ void channel(const Tile& tile, const Entry* entry, const Entry* end, const Place
   }
 }
 
-/// Block after block of input channels, so that what a tile reads of one stays in the first-level cache while all output
-/// channels pass by. Between blocks the sums lie close together in `partial`.
+/// Block after block of input channels, so that what a tile reads of one stays in the first-level cache while all
+/// output channels pass by. Between blocks the sums lie close together in `partial`.
 template <int R, int P, int Step>
 void run(const Tile& tile, const SparseRows& rows) {
   for (int block = 0; block < rows.blocks; ++block) {

@@ -21,13 +21,31 @@ export function conv2d(x: Tensor, w: Parameter, geometry: Conv2dGeometry): Tenso
     sink.parameter(w, (accumulate) => {
       const { gradientEverywhere: everywhere, gradient: dw } = w;
       native.conv2dBackwardWeight(
-        x.handle, dy.handle, dw.handle, w.maskHandle, strideH, strideW, padH, padW, everywhere, accumulate,
+        x.handle,
+        dy.handle,
+        dw.handle,
+        w.maskHandle,
+        strideH,
+        strideW,
+        padH,
+        padW,
+        everywhere,
+        accumulate,
       );
     });
     sink.tensor(x, (into) => {
       const target = into?.handle ?? 0;
       const dx = native.conv2dBackwardData(
-        dy.handle, weights.handle, w.maskHandle, h, width, strideH, strideW, padH, padW, target,
+        dy.handle,
+        weights.handle,
+        w.maskHandle,
+        h,
+        width,
+        strideH,
+        strideW,
+        padH,
+        padW,
+        target,
       );
       return into ?? Tensor.adopt(x.device, dx);
     });

@@ -1,5 +1,5 @@
 import { BinaryOp, ReduceOp, UnaryOp } from '@s2sam/native';
-import { Tensor, sameDevice } from '../tensor/tensor.js';
+import { sameDevice, Tensor } from '../tensor/tensor.js';
 import { copyOf, record } from './tape.js';
 
 const binary = (op: keyof typeof BinaryOp, a: Tensor, b: Tensor): Tensor => {

@@ -17,9 +17,23 @@ export function batchNorm(x: Tensor, bn: BatchNorm2d, options: BatchNormApply = 
   const variance = bn.running_var.tensor.handle;
   const update = bn.updateStatistics;
   const outputs = training
-    ? native.batchNormTrain(x.handle, gamma, beta, added, update ? mean : 0, update ? variance : 0, eps, bn.momentum, relu)
+    ? native.batchNormTrain(
+        x.handle,
+        gamma,
+        beta,
+        added,
+        update ? mean : 0,
+        update ? variance : 0,
+        eps,
+        bn.momentum,
+        relu,
+      )
     : native.batchNormEval(x.handle, gamma, beta, added, mean, variance, eps, relu);
-  const [y, savedMean, savedInvStd] = outputs.map((handle) => Tensor.adopt(x.device, handle)) as [Tensor, Tensor, Tensor];
+  const [y, savedMean, savedInvStd] = outputs.map((handle) => Tensor.adopt(x.device, handle)) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
   const inputs = [x, bn.weight, bn.bias, ...(residual === undefined ? [] : [residual])];
   const derivative = (dy: Tensor, sink: Parameters<Parameters<typeof record>[2]>[1]): void => {
     const wantResidual = residual !== undefined && sink.needs(residual);
@@ -28,8 +42,18 @@ export function batchNorm(x: Tensor, bn: BatchNorm2d, options: BatchNormApply = 
     sink.parameter(bn.bias, () => undefined);
     sink.parameter(bn.weight, (accumulate) => {
       [dx, dresidual] = native.batchNormBackward(
-        dy.handle, x.handle, y.handle, gamma, savedMean.handle, savedInvStd.handle,
-        bn.weight.gradient.handle, bn.bias.gradient.handle, relu, training, accumulate, wantResidual,
+        dy.handle,
+        x.handle,
+        y.handle,
+        gamma,
+        savedMean.handle,
+        savedInvStd.handle,
+        bn.weight.gradient.handle,
+        bn.bias.gradient.handle,
+        relu,
+        training,
+        accumulate,
+        wantResidual,
       );
     });
     const dxTensor = Tensor.adopt(x.device, dx);

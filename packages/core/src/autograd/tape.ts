@@ -1,6 +1,6 @@
+import { ArgumentError } from '../errors.js';
 import type { Parameter } from '../nn/parameter.js';
 import { Tensor } from '../tensor/tensor.js';
-import { ArgumentError } from '../errors.js';
 
 /** What an op's derivative writes to. */
 export interface GradientSink {

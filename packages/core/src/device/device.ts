@@ -40,7 +40,8 @@ export class Device implements Disposable, AsyncDisposable {
 
   /** @throws DisposedError */
   get handle(): DeviceHandle {
-    if (this.#disposed) throw new DisposedError(`device ${this.name} has been disposed; open it again`, { op: 'device' });
+    if (this.#disposed)
+      throw new DisposedError(`device ${this.name} has been disposed; open it again`, { op: 'device' });
     return this.#handle;
   }
 

@@ -15,7 +15,8 @@ export class Graph implements Disposable {
 
   /** Enqueues the recorded ops. */
   replay(): void {
-    if (this.#handle === 0) throw new DisposedError('graph.replay: the graph has been disposed', { op: 'graph.replay' });
+    if (this.#handle === 0)
+      throw new DisposedError('graph.replay: the graph has been disposed', { op: 'graph.replay' });
     this.native.replay(this.#handle);
   }
 

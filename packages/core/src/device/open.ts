@@ -47,7 +47,7 @@ export function devices(): DeviceDescription[] {
  * Throws DeviceUnavailableError with the reason, ArgumentError for an unknown name.
  */
 export async function openDevice(wish?: DeviceWish, options: OpenDeviceOptions = {}): Promise<Device> {
-  const chosen = wish ?? process.env['S2SAM_DEVICE'] ?? 'auto';
+  const chosen = wish ?? process.env.S2SAM_DEVICE ?? 'auto';
   const { threads = 0, notify = (line: string) => process.stderr.write(`${line}\n`) } = options;
   if (!Number.isInteger(threads) || threads < 0) {
     throw new ArgumentError(`openDevice: threads is ${threads}; it must be a whole number, 0 for one per core`, {

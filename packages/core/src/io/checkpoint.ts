@@ -149,7 +149,10 @@ export function loadOptimizer(model: Classifier, checkpoint: Checkpoint): void {
     { name: `${PREFIX}momentum.${name}`, tensor: storage.momentum },
     { name: `${PREFIX}gradient.${name}`, tensor: storage.gradient },
   ]);
-  checkShapes(checkpoint, states.map(({ name, tensor }) => ({ name, shape: tensor.shape })));
+  checkShapes(
+    checkpoint,
+    states.map(({ name, tensor }) => ({ name, shape: tensor.shape })),
+  );
   for (const { name, tensor } of states) write(checkpoint, name, tensor);
 }
 
@@ -167,7 +170,9 @@ function checkNames(checkpoint: Checkpoint, names: readonly string[]): void {
   );
   if (missing.length === 0 && unexpected.length === 0) return;
   const list = (title: string, items: readonly string[]): string =>
-    items.length === 0 ? '' : `; ${title} ${items.slice(0, 5).join(', ')}${items.length > 5 ? ` and ${items.length - 5} more` : ''}`;
+    items.length === 0
+      ? ''
+      : `; ${title} ${items.slice(0, 5).join(', ')}${items.length > 5 ? ` and ${items.length - 5} more` : ''}`;
   throw new CheckpointError(
     `checkpoint ${checkpoint.path} is of another model (${checkpoint.model}, ${checkpoint.classes} classes)` +
       `${list('missing:', missing)}${list('unexpected:', unexpected)}; make the model it names and load it there`,

@@ -73,12 +73,14 @@ export interface ResNetCifarOptions extends ModelOptions {
   readonly width?: number;
 }
 
-const resnet = (depth: number) => (options: ResNetCifarOptions): Classifier => {
-  const { classes = 10, width = 32 } = options;
-  positiveInteger(`resnet${depth}`, 'classes', classes);
-  positiveInteger(`resnet${depth}`, 'width', width);
-  return initialize(new ResNetCifar(depth, classes, width), options);
-};
+const resnet =
+  (depth: number) =>
+  (options: ResNetCifarOptions): Classifier => {
+    const { classes = 10, width = 32 } = options;
+    positiveInteger(`resnet${depth}`, 'classes', classes);
+    positiveInteger(`resnet${depth}`, 'width', width);
+    return initialize(new ResNetCifar(depth, classes, width), options);
+  };
 
 /** Residual networks for 32x32 images (He et al. 2016, section 4.2) with projection shortcuts. */
 export const resnet20 = resnet(20);

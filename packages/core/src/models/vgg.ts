@@ -23,7 +23,26 @@ class MaxPool extends Module {
 
 /** Output channels of the convolutions, `M` for a 2x2 max pool: VGG-19 (Simonyan & Zisserman 2015) for 32x32 images. */
 const vgg19Layers = [
-  64, 64, 'M', 128, 128, 'M', 256, 256, 256, 256, 'M', 512, 512, 512, 512, 'M', 512, 512, 512, 512,
+  64,
+  64,
+  'M',
+  128,
+  128,
+  'M',
+  256,
+  256,
+  256,
+  256,
+  'M',
+  512,
+  512,
+  512,
+  512,
+  'M',
+  512,
+  512,
+  512,
+  512,
 ] as const;
 
 class Vgg extends Classifier {

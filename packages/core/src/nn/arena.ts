@@ -1,8 +1,8 @@
 import type { Device } from '../device/device.js';
 import { streamKey } from '../random/key.js';
 import { Mask } from '../sparsity/mask.js';
-import type { Tensor } from '../tensor/tensor.js';
 import { unscoped } from '../tensor/scope.js';
+import type { Tensor } from '../tensor/tensor.js';
 import type { Parameter, ParameterStorage } from './parameter.js';
 
 /** Parameters start at multiples of this many elements, so that vectors and mask words never straddle two of them. */
@@ -49,7 +49,9 @@ export class ParameterArena implements Disposable {
     this.bits.write(new Uint32Array(this.size / 32).fill(0xffffffff));
     this.segments = this.#own(device.zeros([Math.max(1, parameters.length), 2], { dtype: 'i32' }));
     if (parameters.length > 0) {
-      this.segments.write(Int32Array.from(this.#slots.flatMap(({ parameter, offset }) => [offset, offset + parameter.size])));
+      this.segments.write(
+        Int32Array.from(this.#slots.flatMap(({ parameter, offset }) => [offset, offset + parameter.size])),
+      );
     }
     this.#working = this.master;
     this.#bind();

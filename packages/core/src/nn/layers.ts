@@ -1,9 +1,9 @@
-import { batchNorm } from '../autograd/norm.js';
 import { conv2d } from '../autograd/conv.js';
 import { linear } from '../autograd/linear.js';
-import { positiveInteger } from '../tensor/tensor.js';
+import { batchNorm } from '../autograd/norm.js';
 import type { LayerRole } from '../sparsity/strategy.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { positiveInteger } from '../tensor/tensor.js';
 import { Buffer, Module } from './module.js';
 import { Parameter } from './parameter.js';
 

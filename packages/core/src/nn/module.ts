@@ -1,7 +1,7 @@
 import type { Device } from '../device/device.js';
-import type { Tensor } from '../tensor/tensor.js';
 import { ArgumentError, InternalError } from '../errors.js';
 import { unscoped } from '../tensor/scope.js';
+import type { Tensor } from '../tensor/tensor.js';
 import { ParameterArena } from './arena.js';
 import { Parameter } from './parameter.js';
 
@@ -93,9 +93,12 @@ export abstract class Module implements Disposable {
   /** All parameters as flat arrays. */
   get arena(): ParameterArena {
     if (this.#arena === undefined) {
-      throw new ArgumentError(`${this.constructor.name} has no parameters on a device yet; call initialize(model, { device })`, {
-        op: 'initialize',
-      });
+      throw new ArgumentError(
+        `${this.constructor.name} has no parameters on a device yet; call initialize(model, { device })`,
+        {
+          op: 'initialize',
+        },
+      );
     }
     return this.#arena;
   }
@@ -112,7 +115,12 @@ export abstract class Module implements Disposable {
       this.#arena = new ParameterArena(device, [...parameters.values()], seed);
       const buffers = [...this.namedBuffers().values()];
       const sizes = buffers.map(({ shape }) => shape.reduce((count, extent) => count * extent, 1));
-      this.#buffers = device.zeros([Math.max(1, sizes.reduce((sum, size) => sum + size, 0))]);
+      this.#buffers = device.zeros([
+        Math.max(
+          1,
+          sizes.reduce((sum, size) => sum + size, 0),
+        ),
+      ]);
       let offset = 0;
       for (const [index, buffer] of buffers.entries()) {
         const view = this.#buffers.view(offset, buffer.shape);

@@ -1,7 +1,7 @@
-import type { LayerRole } from '../sparsity/strategy.js';
-import type { Mask } from '../sparsity/mask.js';
-import type { Tensor } from '../tensor/tensor.js';
 import { InternalError } from '../errors.js';
+import type { Mask } from '../sparsity/mask.js';
+import type { LayerRole } from '../sparsity/strategy.js';
+import type { Tensor } from '../tensor/tensor.js';
 
 /** How a parameter starts: values of one distribution, each element from its own counter. */
 export type Init =
@@ -47,7 +47,9 @@ export class Parameter {
 
   get storage(): ParameterStorage {
     if (this.#storage === undefined) {
-      throw new InternalError(`parameter ${this.name || JSON.stringify(this.shape)} has no storage; call initialize(model)`);
+      throw new InternalError(
+        `parameter ${this.name || JSON.stringify(this.shape)} has no storage; call initialize(model)`,
+      );
     }
     return this.#storage;
   }

@@ -1,4 +1,4 @@
-import { Hyper, HYPER_SIZE, Stat, STATS_SIZE } from '@s2sam/native';
+import { HYPER_SIZE, Hyper, STATS_SIZE, Stat } from '@s2sam/native';
 import type { ParameterArena } from '../nn/arena.js';
 import type { Module } from '../nn/module.js';
 import { unscoped } from '../tensor/scope.js';
@@ -93,7 +93,14 @@ export class OptimizerState implements Disposable {
     const masked = !this.#dense;
     this.#norm(Stat.perturbNorm, adaptive ? master : undefined);
     device.native.perturb(
-      master.handle, gradient.handle, working.handle, bits.handle, this.#hyper.handle, this.stats.handle, masked, adaptive,
+      master.handle,
+      gradient.handle,
+      working.handle,
+      bits.handle,
+      this.#hyper.handle,
+      this.stats.handle,
+      masked,
+      adaptive,
     );
   }
 
@@ -129,8 +136,18 @@ export class OptimizerState implements Disposable {
     const { master, momentum, gradient, working, bits, segments, device } = this.arena;
     const { nesterov } = baseOf(this.optimizer);
     device.native.optimizerStep(
-      master.handle, momentum.handle, gradient.handle, working.handle, bits.handle, segments.handle,
-      this.#decay.handle, this.#hyper.handle, this.stats.handle, nesterov, !this.#dense, perturb,
+      master.handle,
+      momentum.handle,
+      gradient.handle,
+      working.handle,
+      bits.handle,
+      segments.handle,
+      this.#decay.handle,
+      this.#hyper.handle,
+      this.stats.handle,
+      nesterov,
+      !this.#dense,
+      perturb,
     );
   }
 }

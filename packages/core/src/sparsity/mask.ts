@@ -1,7 +1,7 @@
 import type { Device } from '../device/device.js';
+import { ArgumentError } from '../errors.js';
 import type { StreamKey } from '../random/key.js';
 import { Tensor } from '../tensor/tensor.js';
-import { ArgumentError } from '../errors.js';
 
 /** Count and checksum of a mask's bits. */
 export interface MaskSummary {

@@ -1,8 +1,8 @@
 import { BinaryOp } from '@s2sam/native';
 import type { ParameterArena } from '../nn/arena.js';
 import type { Parameter } from '../nn/parameter.js';
-import type { LayerDensity } from '../train/events.js';
 import { Tensor } from '../tensor/tensor.js';
+import type { LayerDensity } from '../train/events.js';
 import type { MaskStrategy, SparseLayer, StepNeeds, StrategyContext } from './strategy.js';
 
 type Moment = Omit<StrategyContext, 'layers'>;

@@ -27,7 +27,10 @@ export type Allocation = ReadonlyMap<string, number>;
 /** How a total density is spread over layers. Throws ConfigError when it cannot be met. */
 export interface Layout {
   readonly name: string;
-  allocate(layers: readonly Pick<SparseLayer, 'name' | 'shape' | 'size' | 'kind' | 'role'>[], density: number): Allocation;
+  allocate(
+    layers: readonly Pick<SparseLayer, 'name' | 'shape' | 'size' | 'kind' | 'role'>[],
+    density: number,
+  ): Allocation;
 }
 
 /** What a strategy may look at and use. */

@@ -41,11 +41,7 @@ export function checkModel(model: Classifier, { data }: TrainOptions): void {
 }
 
 /** Only the training that wrote a checkpoint may go on from it. */
-export function checkResume(
-  found: TrainingPosition,
-  totalSteps: number,
-  wanted: Description,
-): void {
+export function checkResume(found: TrainingPosition, totalSteps: number, wanted: Description): void {
   const pairs: [string, unknown, unknown][] = [
     ['dataset', found.dataset, wanted.datasetName],
     ['optimizer', found.optimizer, wanted.optimizer],
@@ -53,7 +49,9 @@ export function checkResume(
     ['batchSize', found.batchSize, wanted.batchSize],
     ['seed', found.seed, wanted.seed],
   ];
-  const different = pairs.filter(([, a, b]) => a !== b).map(([name, a, b]) => `${name} ${String(a)} there, ${String(b)} here`);
+  const different = pairs
+    .filter(([, a, b]) => a !== b)
+    .map(([name, a, b]) => `${name} ${String(a)} there, ${String(b)} here`);
   if (found.step > totalSteps) different.push(`it has done ${found.step} steps, more than the ${totalSteps} asked for`);
   if (different.length === 0) return;
   throw new CheckpointError(`resume: the checkpoint is of another training: ${different.join('; ')}`, { op: 'train' });

@@ -1,9 +1,9 @@
+import type { Device } from '../device/device.js';
+import { ShapeError } from '../errors.js';
 import { streamKey } from '../random/key.js';
 import { permutation } from '../random/philox.js';
-import type { Device } from '../device/device.js';
 import { unscoped } from '../tensor/scope.js';
 import { Tensor } from '../tensor/tensor.js';
-import { ShapeError } from '../errors.js';
 import type { ImageDataset, Split } from './data.js';
 
 /** Images [N, C, H, W], normalised, and labels i32 [N]. */
@@ -85,7 +85,8 @@ export class Loader implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const tensor of [this.#images, this.#labels, this.#mean, this.#std, this.#indices, this.#clock]) tensor.dispose();
+    for (const tensor of [this.#images, this.#labels, this.#mean, this.#std, this.#indices, this.#clock])
+      tensor.dispose();
   }
 
   #load(indices: Tensor): BatchTensors {
@@ -93,7 +94,15 @@ export class Loader implements Disposable {
     const { pad, flip } = this.#augmentation;
     const [key0, key1] = streamKey(this.#options.shuffle?.seed ?? 0, 'augment');
     const x = native.augment(
-      this.#images.handle, indices.handle, this.#clock.handle, this.#mean.handle, this.#std.handle, pad, flip, key0, key1,
+      this.#images.handle,
+      indices.handle,
+      this.#clock.handle,
+      this.#mean.handle,
+      this.#std.handle,
+      pad,
+      flip,
+      key0,
+      key1,
     );
     return {
       x: Tensor.adopt(this.#device, x),

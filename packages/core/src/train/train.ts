@@ -54,11 +54,16 @@ class Training implements Run {
     this.#length = lengthOf(options, this.#batchSize);
     checkModel(model, options);
     const position = options.resume?.position;
-    if (options.resume !== undefined) checkResume(options.resume.position, this.#length.totalSteps, this.#description());
+    if (options.resume !== undefined)
+      checkResume(options.resume.position, this.#length.totalSteps, this.#description());
     this.#sparsity = new SparsityState(model.arena, options.sparsity);
     this.#startStep = position?.step ?? 0;
     this.#step = this.#startStep;
-    this.#sums = { loss: position?.epochLoss ?? 0, correct: position?.epochCorrect ?? 0, steps: position?.epochSteps ?? 0 };
+    this.#sums = {
+      loss: position?.epochLoss ?? 0,
+      correct: position?.epochCorrect ?? 0,
+      steps: position?.epochSteps ?? 0,
+    };
     this.#trainSeconds = position?.trainSeconds ?? 0;
     this.#bestTestAccuracy = position?.bestTestAccuracy ?? undefined;
   }
@@ -130,7 +135,10 @@ class Training implements Run {
     this.#model.arena.gradient.fill(0);
     this.#model.arena.momentum.fill(0);
     state.restore();
-    await this.#sparsity.init({ ...this.#moment(), probeGradient: ({ batches }) => this.#probe(trainStep, loader, batches) });
+    await this.#sparsity.init({
+      ...this.#moment(),
+      probeGradient: ({ batches }) => this.#probe(trainStep, loader, batches),
+    });
     this.#model.arena.gradient.fill(0);
   }
 
