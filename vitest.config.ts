@@ -20,8 +20,6 @@ export default defineConfig({
           exclude: [...common.exclude, TIMING],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
-          // Two files run at once, each with a thread per core: a thread without work must sleep, not spin.
-          env: { OMP_WAIT_POLICY: 'passive' },
         },
       },
       {

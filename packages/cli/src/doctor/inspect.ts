@@ -38,7 +38,7 @@ function binaryFindings(info: BackendInfo): Finding[] {
   const loaded = sharedObjects();
   const path = loaded.find((file) => file.endsWith('s2sam_cpu.node')) ?? 'built in';
   const libraries = loaded
-    .filter((file) => /\/lib(gomp|omp|iomp5|stdc\+\+|c\+\+|m|c)\.so/.test(file))
+    .filter((file) => /\/lib(stdc\+\+|c\+\+|m|c)\.so/.test(file))
     .map((file) => basename(file));
   const build = Object.entries(info.build).map(([key, value]) => `${key} ${value}`);
   return [
