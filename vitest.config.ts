@@ -3,11 +3,11 @@ import { defineConfig } from 'vitest/config';
 const TIMING = '**/*.timing.test.ts';
 
 const common = {
-  pool: 'forks',
+  pool: 'forks' as const,
   testTimeout: 120_000,
   hookTimeout: 120_000,
   exclude: ['**/node_modules/**', '**/dist/**', '**/build/**', '**/.tools/**'],
-} as const;
+};
 
 export default defineConfig({
   test: {

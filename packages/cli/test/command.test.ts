@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { exec, execFile } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -179,15 +179,16 @@ describe('Ctrl-C', () => {
       child.kill(signal);
       const stopped = await finished;
       expect(stopped.code).toBe(130);
-      const _hint = stopped.lines.find((line) => line.startsWith('interrupted; go on with: '));
+      const said = 'interrupted; go on with: ';
+      const hint = stopped.lines.find((line) => line.startsWith(said))?.slice(said.length) ?? '';
       expect(jsonOf(stopped.lines.at(-1))).toMatchObject({
         reason: 'aborted',
         checkpoint: `${folder}/last.safetensors`,
       });
       const done = lossesOf(log).size;
       expect(done).toBeLessThan(60);
-      const resumed = await run(dir, ['resume', folder]);
-      expect(resumed.code).toBe(0);
+      // As a user would: in a shell, in the same folder. A failure rejects.
+      const resumed = await promisify(exec)(hint, { cwd: dir });
       expect(resumed.stdout).toContain(`going on at step ${done} of 60`);
       expect(lossesOf(log)).toEqual(lossesOf(at(`straight-${signal}`, 'metrics.jsonl')));
     },

@@ -230,7 +230,7 @@ describe('summary', () => {
   it('is what start and end say', () => {
     const keeper = new SummaryKeeper();
     for (const event of wholeRun(syntheticStart())) keeper.on(event);
-    expect(keeper.summary({ checkpoint: 'best', report: 'report' })).toMatchObject({
+    expect(keeper.summary({ preferred: 'best', last: 'last', report: 'report' })).toMatchObject({
       testAccuracy: 0.5,
       trainSeconds: 2,
       imagesPerSecond: 512,
@@ -243,11 +243,18 @@ describe('summary', () => {
     });
   });
 
+  it('of an interrupted run names the checkpoint to go on from', () => {
+    const keeper = new SummaryKeeper();
+    keeper.on(startEvent());
+    keeper.on(endEvent({ reason: 'aborted' }));
+    expect(keeper.summary({ preferred: 'best', last: 'last', report: '' })?.checkpoint).toBe('last');
+  });
+
   it('has null where nothing was tested', () => {
     const keeper = new SummaryKeeper();
     keeper.on(startEvent());
     keeper.on(endEvent({ testAccuracy: undefined, bestTestAccuracy: undefined }));
-    expect(keeper.summary({ checkpoint: '', report: '' })).toMatchObject({
+    expect(keeper.summary({ preferred: '', last: '', report: '' })).toMatchObject({
       testAccuracy: null,
       bestTestAccuracy: null,
     });

@@ -21,7 +21,17 @@ export interface Summary {
   readonly reason: EndEvent['reason'];
   readonly step: number;
   readonly totalSteps: number;
+  /** The best one, or the last where nothing was tested; of an interrupted run the one to go on from. */
   readonly checkpoint: string;
+  readonly report: string;
+}
+
+/** Where a run's files are. */
+export interface SummaryFiles {
+  /** To evaluate. */
+  readonly preferred: string;
+  /** To go on from. */
+  readonly last: string;
   readonly report: string;
 }
 
@@ -38,7 +48,7 @@ export class SummaryKeeper implements Consumer {
   close(): void {}
 
   /** Undefined when the training threw. */
-  summary(files: Pick<Summary, 'checkpoint' | 'report'>): Summary | undefined {
+  summary({ preferred, last, report }: SummaryFiles): Summary | undefined {
     const [start, end] = [this.#start, this.#end];
     if (start === undefined || end === undefined) return undefined;
     return {
@@ -56,7 +66,8 @@ export class SummaryKeeper implements Consumer {
       reason: end.reason,
       step: end.step,
       totalSteps: start.totalSteps,
-      ...files,
+      checkpoint: end.reason === 'aborted' ? last : preferred,
+      report,
     };
   }
 }
