@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { modelNames, openDevice } from '@s2sam/core';
-import { describeMachine } from './lib/machine.mjs';
+import { busyShare, describeMachine } from './lib/machine.mjs';
 import { Ours, optimizerNames } from './lib/ours.mjs';
 import { findPython, Peer } from './lib/peer.mjs';
 import { median, pairedRatio } from './lib/stats.mjs';
@@ -24,6 +24,8 @@ PyTorch runs in $S2SAM_PYTHON (default python3), and is left out where that has 
 
 const PEER_FORMS = { nchw: [], 'channels-last': ['--channels-last'], compile: ['--channels-last', '--compile'] };
 const WARMUP_STEPS = 3;
+/** Share of the cores that other programs may use; PyTorch suffers more from them than we do, so ratios would flatter us. */
+const QUIET = 0.1;
 
 const OPTIONS = {
   device: { type: 'string', default: 'cpu' },
@@ -92,21 +94,27 @@ async function startPeers({ peers, model, batch, device }) {
   );
 }
 
-/** Warms every contestant up, then lets each in turn measure itself, `pairs` times over. */
+/**
+ * Warms every contestant up, then lets each in turn measure itself, `pairs` times over. Resolves with the share of the cores
+ * that other programs used before each measurement.
+ */
 async function measure(contestants, timer, { pairs, seconds }) {
   for (const one of contestants) {
     await one.run(WARMUP_STEPS);
     one.steps = Math.max(2, Math.ceil(seconds / (await one.run(2))));
     one.secondsPerStep = [];
   }
+  const others = [];
   for (let pair = 0; pair < pairs; pair++) {
     for (const one of contestants) {
+      others.push(await busyShare());
       if (one instanceof Ours) timer.start();
       one.secondsPerStep.push(await one.run(one.steps));
       timer.stop();
     }
     process.stderr.write(`pair ${pair + 1} of ${pairs}\n`);
   }
+  return { median: median(others), max: Math.max(...others), quiet: Math.max(...others) <= QUIET };
 }
 
 /** Speed-ups over the fastest form of PyTorch, and what S2-SAM costs over SGD; ratios of measurements of the same pair. */
@@ -127,7 +135,7 @@ function ratios(ours, peers) {
   }));
 }
 
-function print({ contestants, ratios, timer }) {
+function print({ contestants, ratios, timer, otherPrograms }) {
   const rows = contestants.map((one) => [
     one.name,
     one.imagesPerSecond.toFixed(1),
@@ -137,6 +145,10 @@ function print({ contestants, ratios, timer }) {
   const lines = ratios.map((one) => [one.what, one.median.toFixed(3), one.min.toFixed(3), one.max.toFixed(3)]);
   if (lines.length > 0) console.log(`\n${table(['ratio', 'median', 'min', 'max'], lines)}`);
   console.log(`\nA 10 ms timer while our steps ran: ${timer.p99Ms.toFixed(2)} ms late at the 99th percentile.`);
+  if (!otherPrograms.quiet) {
+    const percent = (100 * otherPrograms.max).toFixed(0);
+    console.log(`\nNOT QUIET: other programs used up to ${percent} % of the cores. These figures are worth nothing.`);
+  }
 }
 
 /** Makes the contestants, measures them, and frees them whatever happens. */
@@ -152,7 +164,7 @@ async function compare(device, options) {
     const ours = [...open];
     open.push(...(await startPeers({ ...options, device })));
     const timer = new LatenessTimer();
-    await measure(open, timer, options);
+    const otherPrograms = await measure(open, timer, options);
     const contestants = open.map(({ name, steps, secondsPerStep, ready }) => {
       const medianSecondsPerStep = median(secondsPerStep);
       return {
@@ -165,7 +177,15 @@ async function compare(device, options) {
       };
     });
     const peers = open.slice(ours.length);
-    return { benchmark: 'train', ...about, options, contestants, ratios: ratios(ours, peers), timer: timer.summary() };
+    return {
+      benchmark: 'train',
+      ...about,
+      options,
+      otherPrograms,
+      contestants,
+      ratios: ratios(ours, peers),
+      timer: timer.summary(),
+    };
   } finally {
     for (const one of open) await one.close();
   }

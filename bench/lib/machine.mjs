@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
+import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Where and with what a result was measured. `device`: a device of @s2sam/core. */
 export function describeMachine(device) {
@@ -14,11 +15,26 @@ export function describeMachine(device) {
       memoryGiB: Math.round(totalmem() / 2 ** 30),
       kernel: release(),
       device: { kind: device.kind, name: device.name, isa: device.isa, threads: device.threads },
-      /** Above about 0.3 before the start, somebody else was using the machine. */
-      loadAverage: loadavg()[0],
     },
     versions: { s2sam: version, commit: commit(), node: process.version, build: device.native.info().build },
   };
+}
+
+const cpuTimes = () =>
+  cpus().reduce(
+    ({ busy, all }, { times: { user, nice, sys, idle, irq } }) => ({
+      busy: busy + user + nice + sys + irq,
+      all: all + user + nice + sys + irq + idle,
+    }),
+    { busy: 0, all: 0 },
+  );
+
+/** Share of all cores that is in use, 0..1. Asked while every contestant waits, it is what other programs take. */
+export async function busyShare(milliseconds = 500) {
+  const before = cpuTimes();
+  await sleep(milliseconds);
+  const after = cpuTimes();
+  return (after.busy - before.busy) / Math.max(1, after.all - before.all);
 }
 
 function commit() {
