@@ -261,7 +261,18 @@ it('segments that leave the arena are found while the step runs', async () => {
   native.write(segments, Int32Array.of(0, 257));
   const arena = () => plain([256]);
   native.optimizerStep(
-    arena(), arena(), arena(), arena(), plain([8], 'u32'), segments, plain([1]), plain([8]), plain([8]), false, true, false,
+    arena(),
+    arena(),
+    arena(),
+    arena(),
+    plain([8], 'u32'),
+    segments,
+    plain([1]),
+    plain([8]),
+    plain([8]),
+    false,
+    true,
+    false,
   );
   await expect(native.synchronize(device)).rejects.toMatchObject({
     code: 'ERR_ARGUMENT',

@@ -37,9 +37,7 @@ function sharedObjects(): string[] {
 function binaryFindings(info: BackendInfo): Finding[] {
   const loaded = sharedObjects();
   const path = loaded.find((file) => file.endsWith('s2sam_cpu.node')) ?? 'built in';
-  const libraries = loaded
-    .filter((file) => /\/lib(stdc\+\+|c\+\+|m|c)\.so/.test(file))
-    .map((file) => basename(file));
+  const libraries = loaded.filter((file) => /\/lib(stdc\+\+|c\+\+|m|c)\.so/.test(file)).map((file) => basename(file));
   const build = Object.entries(info.build).map(([key, value]) => `${key} ${value}`);
   return [
     { name: 'binary', ok: true, detail: `${path}, version ${info.version}` },

@@ -58,7 +58,11 @@ export async function runTraining(request: TrainingRequest): Promise<Summary> {
     leaveReport(folder, output);
     throw error;
   }
-  const summary = keeper.summary({ preferred: checkpointer.preferred, last: folder.last, report: folder.report }) as Summary;
+  const summary = keeper.summary({
+    preferred: checkpointer.preferred,
+    last: folder.last,
+    report: folder.report,
+  }) as Summary;
   try {
     folder.writeSummary(summary);
   } catch (error) {
