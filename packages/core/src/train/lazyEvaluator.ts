@@ -9,12 +9,14 @@ export class LazyEvaluator implements Disposable {
   constructor(
     private readonly model: Classifier,
     private readonly options: TrainOptions,
+    /** That of training, so that the evaluation fits into the memory of a recorded step. */
+    private readonly batchSize: number,
   ) {}
 
   async after(epoch: number, last: boolean): Promise<Evaluation | undefined> {
-    const { evaluateEvery = 1, data, batchSize = 128 } = this.options;
+    const { evaluateEvery = 1, data } = this.options;
     if (evaluateEvery === 0 || (!last && (epoch + 1) % evaluateEvery !== 0)) return undefined;
-    this.#evaluator ??= new Evaluator(this.model, { data, batchSize });
+    this.#evaluator ??= new Evaluator(this.model, { data, batchSize: this.batchSize });
     for await (const event of this.#evaluator.run()) if (event.type === 'result') return event;
     return undefined;
   }

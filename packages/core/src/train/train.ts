@@ -82,7 +82,7 @@ class Training implements Run {
       shuffle: { seed: this.#seed, augment },
     });
     using trainStep = new TrainStep(this.#model, { optimizer, labelSmoothing, input: () => loader.load() });
-    using evaluation = new LazyEvaluator(this.#model, this.#options);
+    using evaluation = new LazyEvaluator(this.#model, this.#options, this.#batchSize);
     await this.#begin(trainStep, loader);
     yield this.#startEvent();
     yield* this.#loop(trainStep, loader, evaluation);
