@@ -15,29 +15,25 @@ import {
 import { erk, staticRandom, uniform } from '@s2sam/masks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { collect, steps } from '../support/collect.js';
+import { living } from '../support/living.js';
 import { tinyData, tinyNet } from '../support/tiny.js';
 
 const data = tinyData();
 const optimizer = sgd({ lr: 0.05, momentum: 0.9 });
 
 let device: Device;
-let living: unknown;
+let before: unknown;
 beforeAll(async () => {
   device = await openDevice('cpu', { threads: 2 });
 });
 afterAll(() => device[Symbol.dispose]());
 
-const count = () => {
-  const { active, tensors, masks, graphs } = device.memory();
-  return { active, tensors, masks, graphs };
-};
-
 /** Every case must leave nothing behind and later work unaffected. */
 beforeEach(() => {
-  living = count();
+  before = living(device);
 });
 afterEach(async () => {
-  expect(count()).toEqual(living);
+  expect(living(device)).toEqual(before);
   using model = tinyNet(device);
   const events = steps(await collect(train(model, { data, optimizer, steps: 4, batchSize: 20 })));
   expect(events).toHaveLength(4);

@@ -163,3 +163,29 @@ describe('a dynamic strategy', () => {
     expect(updates).toBe(3);
   });
 });
+
+describe('probeGradient', () => {
+  it('gives the dense gradient before step 0 and changes nothing else', async () => {
+    const start = () => staticRandom({ density: 0.3, layout: erk() });
+    let atMasked = 0;
+    const probing: MaskStrategy = {
+      name: 'static(erk)',
+      init: async (context) => {
+        await start().init(context);
+        await context.probeGradient({ batches: 2 });
+        for (const { mask, gradient } of context.layers) {
+          const words = await mask.read();
+          const values = await gradient.toArray();
+          atMasked += values.filter((g, i) => g !== 0 && (((words[i >>> 5] as number) >>> (i & 31)) & 1) === 0).length;
+        }
+      },
+    };
+    const options = { data, optimizer: s2sam(base), steps: 8, batchSize: 20 };
+    using plain = tinyNet(device);
+    using probed = tinyNet(device);
+    await collect(train(plain, { ...options, sparsity: start() }));
+    await collect(train(probed, { ...options, sparsity: probing }));
+    expect(atMasked).toBeGreaterThan(0);
+    expect(await bitsOf(probed)).toEqual(await bitsOf(plain));
+  });
+});
