@@ -13,7 +13,9 @@ export type MaskHandle = number;
 export type GraphHandle = number;
 export type DeviceHandle = number;
 
-export type DTypeName = 'f32' | 'i32' | 'u32' | 'u8';
+export type DTypeName = 'f32' | 'i32' | 'u32' | 'u8' | 'f16' | 'bf16';
+/** Types of activations; `f16` (IEEE binary16) and `bf16` only where the backend stores them. Host arrays of all three are f32. */
+export type FloatName = 'f32' | 'f16' | 'bf16';
 export type HostArray = Float32Array | Int32Array | Uint32Array | Uint8Array;
 /** What `read` resolves with: an array of its own. */
 export type ReadArray =
@@ -26,24 +28,38 @@ export type ReadArray =
 export const BinaryOp = { add: 0, sub: 1, mul: 2, div: 3, maximum: 4 } as const;
 /** Codes of `unary`. */
 export const UnaryOp = { relu: 0, exp: 1, log: 2, sqrt: 3, abs: 4, square: 5 } as const;
-/** Codes of `reduce`. */
+/** Codes of `reduce` and `reduceRows`. */
 export const ReduceOp = { sum: 0, mean: 1, max: 2, min: 3, sumSquares: 4, countNonzero: 5 } as const;
+/** Codes of `maskCombine`. */
+export const CombineOp = { intersect: 0, unite: 1, subtract: 2, copy: 3 } as const;
 /** Slots of the `hyper` tensor (f32, HYPER_SIZE). */
 export const Hyper = { lr: 0, momentum: 1, rho: 2, maxNorm: 3 } as const;
 export const HYPER_SIZE = 8;
 /** Slots of the `stats` tensor (f32, STATS_SIZE). */
-export const Stat = { gradNorm: 0, perturbNorm: 1, skippedSteps: 2, skippedPerturbations: 3 } as const;
+export const Stat = {
+  gradNorm: 0,
+  perturbNorm: 1,
+  skippedSteps: 2,
+  skippedPerturbations: 3,
+  /** What the loss was multiplied by; 0: nothing. */
+  lossScale: 4,
+  /** Finite steps since it last changed. */
+  goodSteps: 5,
+} as const;
 export const STATS_SIZE = 8;
 
 export interface BackendInfo {
   /** Version of the package the binary was built from; the loader refuses another. */
   version: string;
   backend: 'cpu' | 'cuda';
-  /** Usable devices of this backend; the CPU backend has exactly one. */
+  /** Devices of this backend; the CPU backend has exactly one. isa: instruction set, on a GPU compute capability, e.g. sm_90. */
   devices: { name: string; memoryBytes: number; isa?: string; cores?: number }[];
-  /** Instruction sets in the binary, best last (CPU). */
+  /** What the binary was compiled for, best last: instruction sets, or sm_NN (machine code) and compute_NN (PTX). */
   compiledIsas: string[];
-  /** Compiler and libraries, for `doctor`. */
+  /**
+   * Compiler and libraries. CUDA: `runtime` and `driver` ("CUDA 13.0"), `problem` if the driver has one, and for each library
+   * that was named to `useLibraries` its version and path, or what went wrong.
+   */
   build: Record<string, string>;
 }
 
@@ -62,6 +78,11 @@ export interface MemoryInfo {
 
 export interface NativeBinding {
   info(): BackendInfo;
+  /**
+   * Tells the backend, before its first use, where shared libraries lie that it may open: by name (cublasLt, cublas, nvJitLink,
+   * cusparse, cudnn) the path. One not named is not used. The CPU backend uses none.
+   */
+  useLibraries(paths: Readonly<Record<string, string>>): void;
 
   // ---- devices -------------------------------------------------------------------------------------------------------
   /** threads 0: as many as this machine has cores. */
@@ -77,7 +98,9 @@ export interface NativeBinding {
   synchronize(device: DeviceHandle): Promise<void>;
 
   // ---- tensors -------------------------------------------------------------------------------------------------------
-  /** Zero-filled. `activation`: rank 4, f32, in the backend's own layout. */
+  /** Whether the backend computes with this type; the CPU has no f16 and bf16. */
+  stores(dtype: DTypeName): boolean;
+  /** Zero-filled. `activation`: rank 4, floating point, in the backend's own layout. */
   create(device: DeviceHandle, dtype: DTypeName, shape: readonly number[], activation: boolean): TensorHandle;
   /** A window on a plain tensor's elements [offset, offset + count(shape)); shares and keeps alive its memory. */
   view(tensor: TensorHandle, offset: number, shape: readonly number[]): TensorHandle;
@@ -86,13 +109,18 @@ export interface NativeBinding {
   shape(tensor: TensorHandle): number[];
   dtype(tensor: TensorHandle): DTypeName;
   isActivation(tensor: TensorHandle): boolean;
-  /** Copies the array at once (it may be reused on return); logical row-major order, converted to the tensor's layout. */
+  /**
+   * Copies the array at once (it may be reused on return); logical row-major order, converted to the tensor's layout and, from f32,
+   * to f16 or bf16.
+   */
   write(tensor: TensorHandle, data: HostArray): void;
-  /** Logical row-major order. */
+  /** Logical row-major order; a Float32Array for f16 and bf16. */
   read(tensor: TensorHandle): Promise<ReadArray>;
   fill(tensor: TensorHandle, value: number): void;
-  /** Same shape and dtype; formats may differ. */
+  /** Same shape; formats may differ, and floating-point types. */
   copy(from: TensorHandle, to: TensorHandle): void;
+  /** The same values in another floating-point type. */
+  cast(x: TensorHandle, dtype: FloatName): TensorHandle;
   gather(x: TensorHandle, indices: TensorHandle): TensorHandle;
   /** Activation [N,C,H,W] -> plain [N, C*H*W] in logical order, and back. */
   flatten(x: TensorHandle): TensorHandle;
@@ -106,7 +134,7 @@ export interface NativeBinding {
   replay(graph: GraphHandle): void;
   disposeGraph(graph: GraphHandle): void;
 
-  // ---- convolution and linear ----------------------------------------------------------------------------------------
+  // ---- convolution and linear (w f32 or of x's type, dw and biases f32; results have x's type) --------------------------
   conv2d(
     x: TensorHandle,
     w: TensorHandle,
@@ -155,7 +183,7 @@ export interface NativeBinding {
   linearBackwardBias(dy: TensorHandle, db: TensorHandle, accumulate: boolean): void;
 
   // ---- batch norm (residual 0: none; running* 0: not updated) ----------------------------------------------------------
-  /** Returns [y, savedMean, savedInvStd]. */
+  /** Returns [y, savedMean, savedInvStd, passed]; passed (or 0) says for backward what the ReLU let pass. */
   batchNormTrain(
     x: TensorHandle,
     gamma: TensorHandle,
@@ -166,7 +194,7 @@ export interface NativeBinding {
     eps: number,
     momentum: number,
     relu: boolean,
-  ): [TensorHandle, TensorHandle, TensorHandle];
+  ): [TensorHandle, TensorHandle, TensorHandle, TensorHandle];
   batchNormEval(
     x: TensorHandle,
     gamma: TensorHandle,
@@ -176,12 +204,13 @@ export interface NativeBinding {
     runningVar: TensorHandle,
     eps: number,
     relu: boolean,
-  ): [TensorHandle, TensorHandle, TensorHandle];
+  ): [TensorHandle, TensorHandle, TensorHandle, TensorHandle];
   /** Returns [dx, dresidual or 0]; writes or accumulates dgamma and dbeta. */
   batchNormBackward(
     dy: TensorHandle,
     x: TensorHandle,
     y: TensorHandle,
+    passed: TensorHandle,
     gamma: TensorHandle,
     savedMean: TensorHandle,
     savedInvStd: TensorHandle,
@@ -240,7 +269,7 @@ export interface NativeBinding {
   globalAvgPool(x: TensorHandle): TensorHandle;
   globalAvgPoolBackward(dy: TensorHandle, h: number, w: number): TensorHandle;
 
-  // ---- loss and metrics --------------------------------------------------------------------------------------------------
+  // ---- loss and metrics (f32) --------------------------------------------------------------------------------------------
   /** Returns [loss [1], probabilities [N,K]]. */
   softmaxCrossEntropy(logits: TensorHandle, labels: TensorHandle, smoothing: number): [TensorHandle, TensorHandle];
   softmaxCrossEntropyBackward(
@@ -254,6 +283,7 @@ export interface NativeBinding {
   topK(x: TensorHandle, k: number): [TensorHandle, TensorHandle];
 
   // ---- input ---------------------------------------------------------------------------------------------------------------
+  /** Images of type `dtype`. */
   augment(
     images: TensorHandle,
     indices: TensorHandle,
@@ -264,6 +294,7 @@ export interface NativeBinding {
     flip: boolean,
     key0: number,
     key1: number,
+    dtype: FloatName,
   ): TensorHandle;
 
   // ---- element-wise and reductions -------------------------------------------------------------------------------------------
@@ -277,7 +308,10 @@ export interface NativeBinding {
   scaleBy(x: TensorHandle, scalar: TensorHandle): TensorHandle;
   /** The one element of `scalar` times factor, everywhere, in the shape and format of `like`. */
   expand(scalar: TensorHandle, factor: number, like: TensorHandle): TensorHandle;
+  /** f32 [1]. */
   reduce(op: number, x: TensorHandle): TensorHandle;
+  /** The same over each x[i, ...] of a plain tensor: [x.shape[0]]. */
+  reduceRows(op: number, x: TensorHandle): TensorHandle;
 
   // ---- random numbers (key: two unsigned 32-bit words) -----------------------------------------------------------------------
   randomUniform(y: TensorHandle, key0: number, key1: number, lo: number, hi: number): void;
@@ -290,17 +324,23 @@ export interface NativeBinding {
   maskFill(mask: MaskHandle, keep: boolean): void;
   maskWrite(mask: MaskHandle, words: Uint32Array): void;
   maskRandom(mask: MaskHandle, keep: number, key0: number, key1: number): void;
-  maskTopK(mask: MaskHandle, scores: TensorHandle, keep: number): void;
-  maskDrop(mask: MaskHandle, scores: TensorHandle, drop: number): void;
-  maskGrow(mask: MaskHandle, scores: TensorHandle, grow: number): void;
-  maskGrowRandom(mask: MaskHandle, grow: number, key0: number, key1: number): void;
+  /** The three below rank several masks together, as if their parameters lay one behind the other; scores[k] is of masks[k]. */
+  maskTopK(masks: readonly MaskHandle[], scores: readonly TensorHandle[], keep: number): void;
+  maskDrop(masks: readonly MaskHandle[], scores: readonly TensorHandle[], drop: number): void;
+  maskGrow(masks: readonly MaskHandle[], scores: readonly TensorHandle[], grow: number): void;
+  /** Removes the kept whose score is below the threshold, but leaves the `atLeast` largest of them. */
+  maskDropBelow(mask: MaskHandle, scores: TensorHandle, threshold: number, atLeast: number): void;
+  /** Adds positions kept neither by the mask nor by `except` (0: none). */
+  maskGrowRandom(mask: MaskHandle, except: MaskHandle, grow: number, key0: number, key1: number): void;
+  /** into = into op other. */
+  maskCombine(op: number, other: MaskHandle, into: MaskHandle): void;
   maskApply(mask: MaskHandle, x: TensorHandle, y: TensorHandle): void;
   /** f32 of the parameter's shape, 1 where kept. */
   maskExpand(mask: MaskHandle): TensorHandle;
   /** u32 [3]: kept count, 64-bit checksum low and high word. */
   maskSummary(mask: MaskHandle): TensorHandle;
 
-  // ---- the optimizer step over one flat arena ---------------------------------------------------------------------------------------
+  // ---- the optimizer step over one flat arena (compute: f16 or bf16 copy of the working weights, 0: none) -----------------------------
   /** bits, weights: 0 for none. Writes stats[slot]. */
   gradientNorm(
     gradient: TensorHandle,
@@ -314,6 +354,7 @@ export interface NativeBinding {
     momentum: TensorHandle,
     gradient: TensorHandle,
     working: TensorHandle,
+    compute: TensorHandle,
     bits: TensorHandle,
     segments: TensorHandle,
     decay: TensorHandle,
@@ -327,10 +368,13 @@ export interface NativeBinding {
     master: TensorHandle,
     gradient: TensorHandle,
     working: TensorHandle,
+    compute: TensorHandle,
     bits: TensorHandle,
     hyper: TensorHandle,
     stats: TensorHandle,
     masked: boolean,
     adaptive: boolean,
   ): void;
+  /** Halves stats[lossScale] where stats[gradNorm] is not finite, doubles it after `interval` finite steps; leaves a 0 alone. */
+  updateLossScale(stats: TensorHandle, interval: number): void;
 }

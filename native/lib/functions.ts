@@ -3,6 +3,7 @@ import type { NativeBinding } from './binding.js';
 /** One entry for every function; the compiler refuses one too many or too few. */
 const functions: Record<keyof NativeBinding, true> = {
   info: true,
+  useLibraries: true,
   openDevice: true,
   closeDevice: true,
   deviceInfo: true,
@@ -10,6 +11,7 @@ const functions: Record<keyof NativeBinding, true> = {
   resetPeak: true,
   trim: true,
   synchronize: true,
+  stores: true,
   create: true,
   view: true,
   dispose: true,
@@ -20,6 +22,7 @@ const functions: Record<keyof NativeBinding, true> = {
   read: true,
   fill: true,
   copy: true,
+  cast: true,
   gather: true,
   flatten: true,
   unflatten: true,
@@ -57,6 +60,7 @@ const functions: Record<keyof NativeBinding, true> = {
   scaleBy: true,
   expand: true,
   reduce: true,
+  reduceRows: true,
   randomUniform: true,
   randomNormal: true,
   createMask: true,
@@ -67,13 +71,16 @@ const functions: Record<keyof NativeBinding, true> = {
   maskTopK: true,
   maskDrop: true,
   maskGrow: true,
+  maskDropBelow: true,
   maskGrowRandom: true,
+  maskCombine: true,
   maskApply: true,
   maskExpand: true,
   maskSummary: true,
   gradientNorm: true,
   optimizerStep: true,
   perturb: true,
+  updateLossScale: true,
 };
 
 /** The names of all functions a binary must have. */

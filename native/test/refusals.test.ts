@@ -18,7 +18,7 @@ describe('operands that do not go together', () => {
     native.batchNormTrain(x, per, plain([3]), residual, 0, 0, 1e-5, 0.1, true);
   const step = (working: TensorHandle, bits: TensorHandle, segments: TensorHandle, decay: TensorHandle) => {
     const [a, b, c] = [plain([256]), plain([256]), plain([256])];
-    native.optimizerStep(a, b, c, working, bits, segments, decay, plain([8]), plain([8]), true, true, true);
+    native.optimizerStep(a, b, c, working, 0, bits, segments, decay, plain([8]), plain([8]), true, true, true);
   };
   const cases: [string, () => unknown, string, RegExp][] = [
     [
@@ -175,6 +175,7 @@ describe('operands that do not go together', () => {
           false,
           0,
           0,
+          'f32',
         ),
       'ERR_DTYPE',
       /images/,
@@ -194,6 +195,15 @@ describe('operands that do not go together', () => {
     ['integers', () => native.binary(0, plain([2], 'i32'), plain([2], 'i32')), 'ERR_DTYPE', /i32/],
     ['an unknown op code', () => native.reduce(6, plain([2])), 'ERR_ARGUMENT', /op is 6/],
     ['a scalar of two elements', () => native.scaleBy(plain([2]), plain([2])), 'ERR_SHAPE', /one element/],
+    [
+      'a 16-bit copy of f32',
+      () => {
+        const [a, b, c, d] = [plain([128]), plain([128]), plain([128]), plain([128])];
+        native.perturb(a, b, c, d, plain([4], 'u32'), plain([8]), plain([8]), true, false);
+      },
+      'ERR_DTYPE',
+      /compute \[128\] is f32, but must be f16 or bf16/,
+    ],
     ['dtypes of a copy', () => native.copy(plain([2], 'i32'), plain([2])), 'ERR_DTYPE', /to \[2\]/],
     ['a view past the end', () => native.view(plain([6]), 3, [2, 2]), 'ERR_SHAPE', /reach past/],
     ['a view of an activation', () => native.view(image([1, 1, 2, 2]), 0, [4]), 'ERR_ARGUMENT', /plain/],
@@ -207,7 +217,46 @@ describe('operands that do not go together', () => {
       'ERR_SHAPE',
       /more elements/,
     ],
-    ['an unknown dtype', () => plain([2], 'f64' as DTypeName), 'ERR_DTYPE', /f32, i32, u32 or u8/],
+    ['an unknown dtype', () => plain([2], 'f64' as DTypeName), 'ERR_DTYPE', /f32, i32, u32, u8, f16 or bf16/],
+    [
+      'f16 on the CPU',
+      () => plain([2], 'f16'),
+      'ERR_DTYPE',
+      /^create: this device does not compute in f16; use dtype 'f32' or a CUDA device$/,
+    ],
+    ['bf16 images on the CPU', () => native.create(device, 'bf16', [1, 1, 2, 2], true), 'ERR_DTYPE', /bf16; use/],
+    ['a cast to bf16 on the CPU', () => native.cast(plain([2]), 'bf16'), 'ERR_DTYPE', /^cast: .*bf16; use/],
+    ['a cast of integers', () => native.cast(plain([2], 'i32'), 'f32'), 'ERR_DTYPE', /x \[2\] is i32/],
+    ['a cast to integers', () => native.cast(plain([2]), 'i32' as 'f32'), 'ERR_DTYPE', /y \[2\] is i32/],
+    [
+      'bf16 batches on the CPU',
+      () =>
+        native.augment(
+          plain([5, 3, 4, 4], 'u8'),
+          plain([2], 'i32'),
+          plain([1], 'i32'),
+          plain([3]),
+          plain([3]),
+          0,
+          false,
+          0,
+          0,
+          'bf16',
+        ),
+      'ERR_DTYPE',
+      /^augment: .*bf16; use/,
+    ],
+    [
+      'what a ReLU passed of another size',
+      () => {
+        const [x, c] = [image([2, 3, 4, 4]), plain([3])];
+        return native.batchNormBackward(x, x, x, plain([7], 'u8'), c, c, c, c, c, true, true, false, false);
+      },
+      'ERR_SHAPE',
+      /passed \[7\]/,
+    ],
+    ['statistics of another size', () => native.updateLossScale(plain([4]), 2000), 'ERR_SHAPE', /stats \[4\]/],
+    ['an interval of 0', () => native.updateLossScale(plain([8]), 0), 'ERR_ARGUMENT', /interval is 0/],
     ['another typed array', () => native.write(plain([2]), new Int32Array(2)), 'ERR_DTYPE', /Float32Array/],
     ['an array of another length', () => native.write(plain([2]), new Float32Array(3)), 'ERR_SHAPE', /3 elements/],
     ['256 for bytes', () => native.fill(plain([2], 'u8'), 256), 'ERR_ARGUMENT', /is no u8/],
@@ -215,11 +264,65 @@ describe('operands that do not go together', () => {
     ['words of another count', () => native.maskWrite(maskOver([64]), new Uint32Array(3)), 'ERR_SHAPE', /3 words/],
     [
       'keeping more than all',
-      () => native.maskTopK(maskOver([64]), plain([64]), 65),
+      () => native.maskTopK([maskOver([64])], [plain([64])], 65),
       'ERR_ARGUMENT',
       /keep 65 must be from 0 to 64/,
     ],
-    ['scores of another shape', () => native.maskDrop(maskOver([64]), plain([63]), 1), 'ERR_SHAPE', /scores/],
+    [
+      'keeping more than all of several',
+      () => native.maskGrow([maskOver([64]), maskOver([2, 3])], [plain([64]), plain([2, 3])], 71),
+      'ERR_ARGUMENT',
+      /grow 71 must be from 0 to 70, the weights of all masks/,
+    ],
+    [
+      'scores of another shape',
+      () => native.maskDrop([maskOver([64])], [plain([63])], 1),
+      'ERR_SHAPE',
+      /scores\[0\] \[63\] must be \[64\]/,
+    ],
+    ['fewer scores than masks', () => native.maskDrop([maskOver([64])], [], 1), 'ERR_ARGUMENT', /1 masks but 0 scores/],
+    ['no masks to rank', () => native.maskDrop([], [], 0), 'ERR_ARGUMENT', /masks is empty/],
+    [
+      'a mask for a list of masks',
+      () => native.maskDrop(maskOver([64]) as unknown as number[], [plain([64])], 1),
+      'ERR_ARGUMENT',
+      /masks must be an array of handles, but is \d+/,
+    ],
+    [
+      'a mask in a list of tensors',
+      () => native.maskDrop([maskOver([64])], [maskOver([64])], 1),
+      'ERR_ARGUMENT',
+      /scores\[0\] must be a tensor, but is a mask/,
+    ],
+    [
+      'a mask ranked twice',
+      () => {
+        const mask = maskOver([64]);
+        native.maskTopK([mask, mask], [plain([64]), plain([64])], 1);
+      },
+      'ERR_ARGUMENT',
+      /masks\[1\] is there twice/,
+    ],
+    [
+      'a threshold that is no number',
+      () => native.maskDropBelow(maskOver([64]), plain([64]), Number.NaN, 0),
+      'ERR_ARGUMENT',
+      /threshold is NaN/,
+    ],
+    [
+      'an exception of another shape',
+      () => native.maskGrowRandom(maskOver([64]), maskOver([8, 8]), 1, 0, 0),
+      'ERR_SHAPE',
+      /except is a mask over \[8, 8\], but must be one over \[64\]/,
+    ],
+    [
+      'a combination of other shapes',
+      () => native.maskCombine(0, maskOver([63]), maskOver([64])),
+      'ERR_SHAPE',
+      /other is a mask over \[63\]/,
+    ],
+    ['an unknown combination', () => native.maskCombine(4, maskOver([64]), maskOver([64])), 'ERR_ARGUMENT', /op is 4/],
+    ['rows of images', () => native.reduceRows(0, image([1, 1, 2, 2])), 'ERR_ARGUMENT', /must be plain/],
     ['an arena of odd size', () => native.gradientNorm(plain([100]), 0, 0, 0, plain([8])), 'ERR_SHAPE', /128/],
     ['a slot past the end', () => native.gradientNorm(plain([128]), 0, 0, 8, plain([8])), 'ERR_ARGUMENT', /slot 8/],
     [
@@ -265,6 +368,7 @@ it('segments that leave the arena are found while the step runs', async () => {
     arena(),
     arena(),
     arena(),
+    0,
     plain([8], 'u32'),
     segments,
     plain([1]),

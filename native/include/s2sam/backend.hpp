@@ -33,6 +33,9 @@ std::vector<DeviceDescription> devices();
 std::vector<std::string> compiled_isas();
 /// Compiler and libraries.
 std::vector<std::pair<std::string, std::string>> build();
+/// Tells the backend, before its first use, where shared libraries it may open lie: (name, path), e.g. ("cudnn",
+/// "/.../libcudnn.so.9"). A library not named is not used. The CPU backend uses none.
+void use_libraries(std::vector<std::pair<std::string, std::string>> paths);
 
 struct StreamDeleter {
   void operator()(Stream* stream) const;
@@ -64,9 +67,9 @@ void begin_capture(Stream&);
 Recording end_capture(Stream&);
 void replay(Stream&, Recording);
 
-/// Enqueues y = the row-major elements at `host`, which is kept alive until then.
+/// Enqueues y = the row-major elements at `host` (f32 for f16 and bf16), which is kept alive until then.
 void upload(Stream&, std::shared_ptr<const void> host, Tensor y);
-/// Enqueues the way back; `host` must stay valid until the stream has passed it.
+/// Enqueues the way back (f16 and bf16 become f32); `host` must stay valid until the stream has passed it.
 void download(Stream&, Tensor x, void* host);
 
 /// Calls `done` on the stream's thread after everything enqueued so far, with the first error a command met since the last

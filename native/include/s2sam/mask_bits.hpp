@@ -37,11 +37,13 @@ S2SAM_HOST_DEVICE inline std::uint64_t random_lot(const Philox& philox, std::uin
 
 /// 64-bit FNV-1a (Fowler, Noll, Vo), byte by byte.
 struct Fnv1a {
+  static constexpr std::uint64_t prime = 0x100000001B3ull;
+
   std::uint64_t hash = 0xCBF29CE484222325ull;
 
   /// The word's bytes, least significant first.
   S2SAM_HOST_DEVICE void add(std::uint32_t word) {
-    for (int shift = 0; shift < 32; shift += 8) hash = (hash ^ ((word >> shift) & 0xFFu)) * 0x100000001B3ull;
+    for (int shift = 0; shift < 32; shift += 8) hash = (hash ^ ((word >> shift) & 0xFFu)) * prime;
   }
 };
 

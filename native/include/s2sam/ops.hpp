@@ -2,14 +2,19 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "s2sam/mask.hpp"
 #include "s2sam/tensor.hpp"
 
 /// Every op, once. Each function enqueues its work on the stream and returns; shapes have been checked by the caller
-/// (shape.hpp), outputs are allocated and may hold anything. Plain tensors are row-major. Images ([N, C, H, W], f32) are
+/// (shape.hpp), outputs are allocated and may hold anything. Plain tensors are row-major. Images ([N, C, H, W]) are
 /// activations in the backend's own layout. Two invariants hold for every stored activation, and every op that writes
 /// one keeps them: its zero border is zero, and so are the lanes that pad the batch.
+///
+/// Precision: images, and the plain tensors that come of them, are f32, f16 or bf16 where the backend stores that type
+/// (tensor.hpp, `stores`); the operands of one op agree, unless said otherwise. Sums run in f32 at least, and everything that
+/// lasts (masters, momentum, gradients of parameters, statistics, losses) is f32.
 ///
 /// Data found wrong only while a command runs (a label out of range) throws there; the stream hands the first such
 /// error to the next wait.
@@ -36,12 +41,12 @@ using MaskRef = std::shared_ptr<Mask>;
 // ---- memory -------------------------------------------------------------------------------------------------------
 
 void fill(Stream&, Tensor y, double value);
-/// Same shape and dtype; converts between formats and borders.
+/// Same shape; converts between formats and borders, and between f32, f16 and bf16.
 void copy(Stream&, Tensor x, Tensor y);
 /// y[i, ...] = x[indices[i], ...] along the first axis; plain; indices i32, checked while running.
 void gather(Stream&, Tensor x, Tensor indices, Tensor y);
 
-// ---- convolution and linear (weights f32 plain, masked entries exactly zero) ------------------------------------------
+// ---- convolution and linear (weights plain, f32 or of the images' type, masked entries exactly zero; dw and bias f32) ---
 
 /// y[n,o] = sum_i x[n,i] (*) w[o,i]; x [N,C,H,W], w [O,C,kH,kW], y [N,O,H',W'], H' = (H + 2p - kH) / s + 1.
 void conv2d_forward(Stream&, Tensor x, Tensor w, MaskRef mask, Conv2d geometry, Tensor y);
@@ -68,16 +73,23 @@ struct BatchNorm {
 
 /// y = relu?(gamma * (x - mean) / sqrt(var + eps) + beta + residual?). Statistics over N, H, W (biased variance for y,
 /// unbiased for running_var, as PyTorch). running_* null: not updated. saved_mean and saved_inv_std [C] are for backward.
+/// passed: u8 [passed_bytes(x)], or null where a backend wants none or there is no ReLU: one bit per element in the backend's
+/// own order, whether the ReLU let it pass.
 void batch_norm_train(Stream&, Tensor x, Tensor gamma, Tensor beta, Tensor residual_or_null, Tensor running_mean_or_null,
-                      Tensor running_var_or_null, BatchNorm options, Tensor y, Tensor saved_mean, Tensor saved_inv_std);
+                      Tensor running_var_or_null, BatchNorm options, Tensor y, Tensor saved_mean, Tensor saved_inv_std,
+                      Tensor passed_or_null);
 /// The same with running statistics; saved_* receive them in the form that backward reads.
 void batch_norm_eval(Stream&, Tensor x, Tensor gamma, Tensor beta, Tensor residual_or_null, Tensor running_mean,
-                     Tensor running_var, BatchNorm options, Tensor y, Tensor saved_mean, Tensor saved_inv_std);
+                     Tensor running_var, BatchNorm options, Tensor y, Tensor saved_mean, Tensor saved_inv_std,
+                     Tensor passed_or_null);
 /// dx, dgamma (+)=, dbeta (+)=; dresidual (null: none) is dy where the ReLU let y pass. `training`: the statistics
-/// depended on x. y is read only with options.relu. `accumulate` concerns dgamma and dbeta.
-void batch_norm_backward(Stream&, Tensor dy, Tensor x, Tensor y, Tensor gamma, Tensor saved_mean, Tensor saved_inv_std,
-                         BatchNorm options, bool training, bool accumulate, Tensor dx, Tensor dresidual_or_null,
-                         Tensor dgamma, Tensor dbeta);
+/// depended on x. With options.relu one of y and passed is read: passed where it was made. `accumulate` concerns dgamma and
+/// dbeta.
+void batch_norm_backward(Stream&, Tensor dy, Tensor x, Tensor y, Tensor passed_or_null, Tensor gamma, Tensor saved_mean,
+                         Tensor saved_inv_std, BatchNorm options, bool training, bool accumulate, Tensor dx,
+                         Tensor dresidual_or_null, Tensor dgamma, Tensor dbeta);
+/// Bytes of `passed` for images x; 0 where this backend reads y instead.
+std::int64_t passed_bytes(const Tensor& x);
 
 // ---- pooling ----------------------------------------------------------------------------------------------------------
 
@@ -92,7 +104,7 @@ void avg_pool_backward(Stream&, Tensor dy, Window window, Tensor dx);
 void global_avg_pool_forward(Stream&, Tensor x, Tensor y);
 void global_avg_pool_backward(Stream&, Tensor dy, Tensor dx);
 
-// ---- loss and metrics ---------------------------------------------------------------------------------------------------
+// ---- loss and metrics (f32) ---------------------------------------------------------------------------------------------
 
 /// loss [1] = mean over n of -sum_k q_k log p_k, q = (1 - smoothing) * onehot + smoothing / K; probabilities [N,K] are for
 /// backward. labels i32 [N], checked while running.
@@ -141,6 +153,8 @@ void scale_by(Stream&, Tensor x, Tensor scalar, Tensor y);
 void expand(Stream&, Tensor scalar, float factor, Tensor y);
 /// y [1] f32. Accumulates in double, in an order that depends on the shape alone.
 void reduce(Stream&, Reduce op, Tensor x, Tensor y);
+/// y [x.shape[0]]: the same over each x[i, ...], e.g. over each filter of a convolution; x plain.
+void reduce_rows(Stream&, Reduce op, Tensor x, Tensor y);
 
 // ---- random numbers -------------------------------------------------------------------------------------------------------
 
@@ -151,8 +165,15 @@ void random_uniform(Stream&, std::uint32_t key0, std::uint32_t key1, float lo, f
 void random_normal(Stream&, std::uint32_t key0, std::uint32_t key1, float mean, float std, Tensor y);
 
 // ---- masks ------------------------------------------------------------------------------------------------------------------
-// Scores are f32, plain, of the parameter's shape. Among equal scores the lower index counts as the larger; NaN counts as
-// the smallest. A wish that cannot be met (more than there are) throws while running.
+// Scores are f32, plain, of the parameter's shape. Several masks are ranked together, as if their parameters lay one behind
+// the other: among equal scores the earlier mask, then the lower index, counts as the larger; NaN counts as the smallest. A
+// wish that cannot be met (more than there are) throws while running.
+
+/// A mask and the scores of its weights.
+struct Scored {
+  MaskRef mask;
+  Tensor scores;
+};
 
 /// Every bit to `keep`.
 void mask_fill(Stream&, MaskRef mask, bool keep);
@@ -162,13 +183,21 @@ void mask_write(Stream&, MaskRef mask, Tensor words);
 /// one 64-bit number, word 0 its high half; ties: lower index first.
 void mask_random(Stream&, MaskRef mask, std::int64_t keep, std::uint32_t key0, std::uint32_t key1);
 /// Keeps exactly the `keep` largest scores.
-void mask_top_k(Stream&, MaskRef mask, Tensor scores, std::int64_t keep);
+void mask_top_k(Stream&, std::vector<Scored> masks, std::int64_t keep);
 /// Removes the `drop` smallest scores among the kept.
-void mask_drop(Stream&, MaskRef mask, Tensor scores, std::int64_t drop);
+void mask_drop(Stream&, std::vector<Scored> masks, std::int64_t drop);
 /// Adds the `grow` largest scores among the positions not kept.
-void mask_grow(Stream&, MaskRef mask, Tensor scores, std::int64_t grow);
-/// Adds `grow` positions not kept, by the rule of mask_random.
-void mask_grow_random(Stream&, MaskRef mask, std::int64_t grow, std::uint32_t key0, std::uint32_t key1);
+void mask_grow(Stream&, std::vector<Scored> masks, std::int64_t grow);
+/// Removes the kept whose score is below the threshold, but leaves at least the `at_least` largest of the kept (all of them,
+/// where fewer are kept).
+void mask_drop_below(Stream&, MaskRef mask, Tensor scores, float threshold, std::int64_t at_least);
+/// Adds `grow` positions kept neither by the mask nor by `except` (null: nothing), by the rule of mask_random.
+void mask_grow_random(Stream&, MaskRef mask, MaskRef except_or_null, std::int64_t grow, std::uint32_t key0,
+                      std::uint32_t key1);
+
+enum class Combine : std::uint8_t { intersect, unite, subtract, copy };
+/// into = into op other, bit by bit; masks of one shape.
+void mask_combine(Stream&, Combine op, MaskRef other, MaskRef into);
 /// y = kept ? x : 0; y may be x.
 void mask_apply(Stream&, MaskRef mask, Tensor x, Tensor y);
 /// y = kept ? 1 : 0, f32.
@@ -183,14 +212,26 @@ void mask_summary(Stream&, MaskRef mask, Tensor summary);
 /// each parameter; decay f32 [S] = its weight decay.
 struct Arena {
   Tensor master, momentum, gradient, working, bits, segments, decay;
+  /// f16 or bf16 [P]: the working copy, rounded, for matrix products in 16 bit; or null. Written wherever `working` is.
+  Tensor compute;
 };
 
 /// hyper f32 [8], in device memory so that a captured step never goes stale.
 enum Hyper { hyper_lr, hyper_momentum, hyper_rho, hyper_max_norm, hyper_size = 8 };
 
 /// stats f32 [8]. grad_norm: of the gradient the optimizer steps with, before clipping. perturb_norm: the norm that divides
-/// the perturbation. skipped_steps, skipped_perturbations: event counts since they were last zeroed.
-enum Stats { stat_grad_norm, stat_perturb_norm, stat_skipped_steps, stat_skipped_perturbations, stats_size = 8 };
+/// the perturbation. skipped_steps, skipped_perturbations: event counts since they were last zeroed. loss_scale: what the loss
+/// was multiplied by, so that 16-bit gradients do not vanish; 0 means 1. good_steps: finite steps since it last changed.
+/// Gradients in the arena are those of the scaled loss; norms are reported, and gradients used, divided by loss_scale.
+enum Stats {
+  stat_grad_norm,
+  stat_perturb_norm,
+  stat_skipped_steps,
+  stat_skipped_perturbations,
+  stat_loss_scale,
+  stat_good_steps,
+  stats_size = 8
+};
 
 struct Step {
   bool nesterov = false;
@@ -202,7 +243,7 @@ struct Step {
   bool perturb = false;
 };
 
-/// stats[slot] = || bits? * weights? * gradient ||_2, summed in double in a fixed order. bits and weights may be null.
+/// stats[slot] = || bits? * weights? * gradient ||_2 / loss_scale, summed in double in a fixed order. bits and weights may be null.
 void gradient_norm(Stream&, Tensor gradient, Tensor bits_or_null, Tensor weights_or_null, int slot, Tensor stats);
 
 /// One pass: g = clipped gradient, d = g + decay * w, v = momentum * v + d, w -= lr * (nesterov ? d + momentum * v : v),
@@ -216,6 +257,11 @@ void optimizer_step(Stream&, Arena arena, Step options, Tensor hyper, Tensor sta
 /// (norm + 1e-12). norm = stats[perturb_norm]; the same guards as above. SAM's ascent, adaptive S2-SAM, resume, and mask
 /// updates use it.
 void perturb(Stream&, Arena arena, bool masked, bool adaptive, Tensor hyper, Tensor stats);
+
+/// Dynamic loss scaling (Micikevicius et al., "Mixed precision training", 2018): after a step whose grad_norm is not finite
+/// loss_scale is halved (not below 1), after `interval` finite steps in a row it is doubled (not above 2^24). Leaves a
+/// loss_scale of 0 alone.
+void update_loss_scale(Stream&, int interval, Tensor stats);
 
 }  // namespace ops
 }  // namespace s2sam

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "s2sam/mask.hpp"
 #include "s2sam/ops.hpp"
@@ -18,19 +19,20 @@ struct Pair {
 };
 
 struct NormForms {
-  Form y, statistics;
+  Form y, statistics, passed;  ///< passed: no elements where the backend wants none
 };
 
 /// Every extent is from 1 to 2^31 - 1, and the count is small enough for all arithmetic on bytes. Returns the shape.
 const Shape& checked(const char* op, const Shape& shape);
 Form plain(const Shape& shape, DType dtype = DType::f32);
-Form activation(const Shape& shape, int border);
+Form activation(const Shape& shape, int border, DType dtype = DType::f32);
 
 // ---- memory
 Form create(DType dtype, const Shape& shape, bool activation);
 Form view(const Tensor& x, std::int64_t offset, const Shape& shape);
 void fill(const Tensor& y, double value);
 void copy(const Tensor& x, const Tensor& y);
+Form cast(const Tensor& x, DType dtype);
 Form gather(const Tensor& x, const Tensor& indices);
 Form flatten(const Tensor& x);
 Form unflatten(const Tensor& x, std::int64_t c, std::int64_t h, std::int64_t w);
@@ -49,10 +51,10 @@ void linear_backward_bias(const Tensor& dy, const Tensor& db);
 
 // ---- batch norm
 NormForms batch_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& residual,
-                     const Tensor& running_mean, const Tensor& running_var);
+                     const Tensor& running_mean, const Tensor& running_var, bool relu);
 /// Training needs more than one value per channel; as PyTorch, an error otherwise. x is known to be an image.
 void batch_norm_samples(const Tensor& x);
-Form batch_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& y, const Tensor& gamma,
+Form batch_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& y, const Tensor& passed, const Tensor& gamma,
                          const Tensor& saved_mean, const Tensor& saved_inv_std, const Tensor& dgamma,
                          const Tensor& dbeta);
 
@@ -70,7 +72,8 @@ Pair softmax_cross_entropy(const Tensor& logits, const Tensor& labels);
 Form softmax_cross_entropy_backward(const Tensor& probabilities, const Tensor& labels, const Tensor& dloss);
 Form count_correct(const Tensor& logits, const Tensor& labels, std::int64_t k);
 Pair top_k(const Tensor& x, std::int64_t k);
-Form augment(const Tensor& images, const Tensor& indices, const Tensor& clock, const Tensor& mean, const Tensor& std);
+Form augment(const Tensor& images, const Tensor& indices, const Tensor& clock, const Tensor& mean, const Tensor& std,
+             DType dtype);
 
 // ---- element-wise, reductions, random numbers
 Form binary(const Tensor& a, const Tensor& b);
@@ -80,6 +83,7 @@ Form relu_backward(const Tensor& dy, const Tensor& y);
 Form scale_by(const Tensor& x, const Tensor& scalar);
 Form expand(const Tensor& scalar, const Tensor& like);
 Form reduce(const Tensor& x);
+Form reduce_rows(const Tensor& x);
 void random(const char* op, const Tensor& y);
 
 // ---- masks
@@ -87,7 +91,12 @@ void create_mask(const Tensor& bits, const Shape& shape);
 void mask_words(const Mask& mask, std::int64_t words);
 /// How many weights a mask op may keep, drop or grow: 0 to all.
 void mask_amount(const char* op, const char* name, const Mask& mask, std::int64_t amount);
+/// At least one mask, none twice, scores of the same number and shapes, and 0 to all of their weights.
+void mask_ranking(const char* op, const std::vector<ops::MaskRef>& masks, const std::vector<Tensor>& scores,
+                  const char* name, std::int64_t amount);
 void mask_scores(const char* op, const Mask& mask, const Tensor& scores);
+/// Masks of one shape; `other_name` is how the op calls the first.
+void mask_alike(const char* op, const char* other_name, const Mask& other, const Mask& mask);
 void mask_apply(const Mask& mask, const Tensor& x, const Tensor& y);
 Form mask_expand(const Mask& mask);
 Form mask_summary();
@@ -97,5 +106,6 @@ void gradient_norm(const Tensor& gradient, const Tensor& bits, const Tensor& wei
                    const Tensor& stats);
 void optimizer_step(const ops::Arena& arena, const Tensor& hyper, const Tensor& stats);
 void perturb(const ops::Arena& arena, const Tensor& hyper, const Tensor& stats);
+void update_loss_scale(const Tensor& stats);
 
 }  // namespace s2sam::shape

@@ -8,9 +8,13 @@
 
 namespace s2sam {
 
-enum class DType : std::uint8_t { f32, i32, u32, u8 };
+enum class DType : std::uint8_t { f32, i32, u32, u8, f16, bf16 };
 
-constexpr std::size_t size_of(DType dtype) { return dtype == DType::u8 ? 1 : 4; }
+/// IEEE binary16 and bfloat16. JavaScript reads and writes tensors of these types as f32.
+constexpr bool is_half(DType dtype) { return dtype == DType::f16 || dtype == DType::bf16; }
+constexpr bool is_float(DType dtype) { return dtype == DType::f32 || is_half(dtype); }
+
+constexpr std::size_t size_of(DType dtype) { return dtype == DType::u8 ? 1 : is_half(dtype) ? 2 : 4; }
 
 constexpr const char* name_of(DType dtype) {
   switch (dtype) {
@@ -18,6 +22,8 @@ constexpr const char* name_of(DType dtype) {
     case DType::i32: return "i32";
     case DType::u32: return "u32";
     case DType::u8: return "u8";
+    case DType::f16: return "f16";
+    case DType::bf16: return "bf16";
   }
   return "unknown";
 }
@@ -55,7 +61,7 @@ class Shape {
 /// How the elements lie in memory.
 enum class Format : std::uint8_t {
   plain,       ///< row-major, PyTorch's contiguous form
-  activation,  ///< f32 [N, C, H, W] in the backend's own layout, with `border` rows and columns of zeros around each plane
+  activation,  ///< floating point [N, C, H, W] in the backend's own layout, with `border` rows and columns of zeros around each plane
 };
 
 /// A view of device memory; never owns it. Passed by value into commands.
@@ -72,6 +78,9 @@ struct Tensor {
   }
   explicit operator bool() const { return data != nullptr; }
 };
+
+/// Whether the backend that is linked in computes with this type (the CPU: not with f16 and bf16).
+bool stores(DType dtype);
 
 /// Bytes a tensor of this form needs on the backend that is linked in.
 std::size_t storage_bytes(const Shape& shape, DType dtype, Format format, int border);

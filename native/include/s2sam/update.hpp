@@ -38,7 +38,25 @@ S2SAM_ELEMENT float clip_scale(float max_norm, float norm) {
 /// What the gradient is multiplied by so that it becomes SAM's perturbation of length rho.
 S2SAM_ELEMENT float ascent_scale(float rho, float norm) { return rho / (norm + 1e-12F); }
 
-/// The scalars of an SGD step (PyTorch's form); gradient_scale is the clipping.
+/// What a gradient of the scaled loss is multiplied by to give that of the loss; a loss_scale of 0 means 1.
+S2SAM_ELEMENT float unscale(float loss_scale) { return loss_scale > 0.0F ? 1.0F / loss_scale : 1.0F; }
+
+/// Dynamic loss scaling: the scale, and how many finite steps there were since it last changed.
+struct LossScale {
+  float scale, good_steps;
+};
+
+/// After a step with this gradient norm: halved (not below 1) where it is not finite, doubled (not above 2^24) after `interval`
+/// finite ones in a row. Powers of two, so that scaling never rounds.
+S2SAM_ELEMENT LossScale next_loss_scale(LossScale now, float grad_norm, int interval) {
+  if (now.scale == 0.0F) return now;
+  if (!finite_norm(grad_norm)) return {now.scale > 2.0F ? now.scale * 0.5F : 1.0F, 0.0F};
+  const float good_steps = now.good_steps + 1.0F;
+  if (good_steps < static_cast<float>(interval)) return {now.scale, good_steps};
+  return {now.scale < 0x1p23F ? now.scale * 2.0F : 0x1p24F, 0.0F};
+}
+
+/// The scalars of an SGD step (PyTorch's form); gradient_scale is the clipping and undoes the loss scale.
 struct Sgd {
   float lr, momentum, gradient_scale;
 };

@@ -44,13 +44,13 @@ Call::Call(Addon& addon, napi_env env, napi_callback_info info, const char* op) 
   napi_get_cb_info(env, info, &count, arguments_.data(), nullptr, nullptr);
 }
 
-void Call::wrong_type(int i, const char* name, const char* wanted) const {
-  fail(Code::argument, std::string(name) + " must be " + wanted + ", but is " + describe(env_, argument(i)));
+void Call::wrong_type(napi_value value, const char* name, const char* wanted) const {
+  fail(Code::argument, std::string(name) + " must be " + wanted + ", but is " + describe(env_, value));
 }
 
 double Call::value(int i, const char* name) const {
   double number = 0;
-  if (napi_get_value_double(env_, argument(i), &number) != napi_ok) wrong_type(i, name, "a number");
+  if (napi_get_value_double(env_, argument(i), &number) != napi_ok) wrong_type(argument(i), name, "a number");
   return number;
 }
 
@@ -73,17 +73,25 @@ std::int64_t Call::integer(int i, const char* name, std::int64_t low, std::int64
 
 bool Call::boolean(int i, const char* name) const {
   bool result = false;
-  if (napi_get_value_bool(env_, argument(i), &result) != napi_ok) wrong_type(i, name, "a boolean");
+  if (napi_get_value_bool(env_, argument(i), &result) != napi_ok) wrong_type(argument(i), name, "a boolean");
   return result;
 }
 
 std::string Call::text(int i, const char* name) const {
-  if (!argument(i).IsString()) wrong_type(i, name, "a string");
+  if (!argument(i).IsString()) wrong_type(argument(i), name, "a string");
   return argument(i).As<Napi::String>();
 }
 
+DType Call::dtype(int i) const {
+  const std::string name = text(i, "dtype");
+  for (DType dtype : {DType::f32, DType::i32, DType::u32, DType::u8, DType::f16, DType::bf16}) {
+    if (name == name_of(dtype)) return dtype;
+  }
+  fail(Code::dtype, "dtype is '" + name + "'; it must be f32, i32, u32, u8, f16 or bf16");
+}
+
 Shape Call::shape(int i, const char* name) const {
-  if (!argument(i).IsArray()) wrong_type(i, name, "an array of numbers");
+  if (!argument(i).IsArray()) wrong_type(argument(i), name, "an array of numbers");
   const auto array = argument(i).As<Napi::Array>();
   const std::uint32_t rank = array.Length();
   if (rank > Shape::max_rank) {
@@ -107,12 +115,13 @@ Shape Call::shape(int i, const char* name) const {
 }
 
 Napi::TypedArray Call::array(int i, const char* name) const {
-  if (!argument(i).IsTypedArray()) wrong_type(i, name, "a typed array");
+  if (!argument(i).IsTypedArray()) wrong_type(argument(i), name, "a typed array");
   return argument(i).As<Napi::TypedArray>();
 }
 
-HandleBits Call::bits(int i, const char* name, Kind kind) const {
-  const double number = value(i, name);
+HandleBits Call::bits(napi_value value, const char* name, Kind kind) const {
+  double number = 0;
+  if (napi_get_value_double(env_, value, &number) != napi_ok) wrong_type(value, name, "a number");
   if (!(number >= 0 && number <= static_cast<double>(HandleBits::largest) && number == std::floor(number))) {
     fail(Code::argument, std::string(name) + " is " + text_of(number) + ", which is no " + name_of(kind) + " handle");
   }
@@ -123,17 +132,27 @@ HandleBits Call::bits(int i, const char* name, Kind kind) const {
   return handle;
 }
 
-std::string Call::unknown(int i, Kind kind) const {
-  return describe(env_, argument(i)) + " was never a handle of a " + name_of(kind);
+std::string Call::unknown(napi_value value, Kind kind) const {
+  return describe(env_, value) + " was never a handle of a " + name_of(kind);
 }
 
 template <class T, Kind kind>
-T& Call::lookup(Handles<T, kind>& handles, int i, const char* name) const {
-  const HandleBits handle = bits(i, name, kind);
+T& Call::lookup(Handles<T, kind>& handles, napi_value value, const char* name) const {
+  const HandleBits handle = bits(value, name, kind);
   T* found = handles.find(handle);
   if (found != nullptr) return *found;
-  if (!handles.issued(handle)) fail(Code::disposed, std::string(name) + ": " + unknown(i, kind));
+  if (!handles.issued(handle)) fail(Code::disposed, std::string(name) + ": " + unknown(value, kind));
   fail(Code::disposed, std::string(name) + " was used after it, or its device, was disposed");
+}
+
+template <class Read>
+void Call::each_element(int i, const char* name, const Read& read) const {
+  if (!argument(i).IsArray()) wrong_type(argument(i), name, "an array of handles");
+  const auto array = argument(i).As<Napi::Array>();
+  for (std::uint32_t k = 0; k < array.Length(); ++k) {
+    const Napi::Value element = array[k];
+    read(element, (std::string(name) + "[" + std::to_string(k) + "]").c_str());
+  }
 }
 
 bool Call::is_none(int i) const {
@@ -150,28 +169,44 @@ void Call::use(Device& device, const char* name, const Pool::StoragePtr& storage
 }
 
 Device& Call::device(int i) {
-  device_ = lookup(addon_.devices, i, "device").get();
+  device_ = lookup(addon_.devices, argument(i), "device").get();
   return *device_;
 }
 
-TensorRecord& Call::record(int i, const char* name) {
-  TensorRecord& found = lookup(addon_.tensors, i, name);
+TensorRecord& Call::record_of(napi_value value, const char* name) {
+  TensorRecord& found = lookup(addon_.tensors, value, name);
   use(*found.device, name, found.storage);
+  return found;
+}
+
+TensorRecord& Call::record(int i, const char* name) { return record_of(argument(i), name); }
+
+std::vector<Tensor> Call::tensors(int i, const char* name) {
+  std::vector<Tensor> found;
+  each_element(i, name, [&](napi_value value, const char* each) { found.push_back(record_of(value, each).tensor); });
   return found;
 }
 
 Tensor Call::optional_tensor(int i, const char* name) { return is_none(i) ? Tensor{} : tensor(i, name); }
 
-MaskRecord& Call::mask_record(int i, const char* name) {
-  MaskRecord& found = lookup(addon_.masks, i, name);
+MaskRecord& Call::mask_record_of(napi_value value, const char* name) {
+  MaskRecord& found = lookup(addon_.masks, value, name);
   use(*found.device, name, found.bits);
+  return found;
+}
+
+MaskRecord& Call::mask_record(int i, const char* name) { return mask_record_of(argument(i), name); }
+
+std::vector<ops::MaskRef> Call::masks(int i, const char* name) {
+  std::vector<ops::MaskRef> found;
+  each_element(i, name, [&](napi_value value, const char* each) { found.push_back(mask_record_of(value, each).mask); });
   return found;
 }
 
 ops::MaskRef Call::optional_mask(int i, const char* name) { return is_none(i) ? nullptr : mask(i, name); }
 
 GraphRecord& Call::graph(int i) {
-  GraphRecord& found = lookup(addon_.graphs, i, "graph");
+  GraphRecord& found = lookup(addon_.graphs, argument(i), "graph");
   device_ = found.device;
   return found;
 }
@@ -193,6 +228,10 @@ Output Call::output(const shape::Form& form) {
 
 Napi::Value Call::handle(Output output) {
   return add(addon_.tensors, TensorRecord{device_, output.tensor, std::move(output.storage)});
+}
+
+Napi::Value Call::optional_handle(Output output) {
+  return output.tensor ? handle(std::move(output)) : Napi::Number::New(env_, 0);
 }
 
 Napi::Value Call::pair(Output first, Output second) {

@@ -74,6 +74,9 @@ class Call {
   const ops::MaskRef& mask(int i, const char* name) { return mask_record(i, name).mask; }
   /// 0 gives null.
   ops::MaskRef optional_mask(int i, const char* name);
+  /// Arrays of handles; element k is called name[k] in errors.
+  std::vector<Tensor> tensors(int i, const char* name);
+  std::vector<ops::MaskRef> masks(int i, const char* name);
   GraphRecord& graph(int i);
   /// Any number, NaN and infinities included.
   double value(int i, const char* name) const;
@@ -87,6 +90,7 @@ class Call {
     return static_cast<std::uint32_t>(integer(i, name, 0, std::numeric_limits<std::uint32_t>::max()));
   }
   bool boolean(int i, const char* name) const;
+  DType dtype(int i) const;
   std::string text(int i, const char* name) const;
   Shape shape(int i, const char* name) const;
   Napi::TypedArray array(int i, const char* name) const;
@@ -95,9 +99,9 @@ class Call {
   /// For dispose calls: what a number that is no handle of this kind is called out for. Returns whether it is alive.
   template <class T, Kind kind>
   bool alive(Handles<T, kind>& handles, int i, HandleBits& handle) const {
-    handle = bits(i, name_of(kind), kind);
+    handle = bits(argument(i), name_of(kind), kind);
     if (handles.find(handle) != nullptr) return true;
-    if (!handles.issued(handle)) fail(Code::argument, unknown(i, kind));
+    if (!handles.issued(handle)) fail(Code::argument, unknown(argument(i), kind));
     return false;
   }
 
@@ -110,6 +114,8 @@ class Call {
   // ---- results
   Output output(const shape::Form& form);
   Napi::Value handle(Output output);
+  /// 0 for an output that was not made.
+  Napi::Value optional_handle(Output output);
   Napi::Value pair(Output first, Output second);
   Napi::Value undefined() const { return env_.Undefined(); }
   Napi::Value number(HandleBits handle) const { return Napi::Number::New(env_, static_cast<double>(handle.value)); }
@@ -122,14 +128,19 @@ class Call {
   }
 
  private:
-  HandleBits bits(int i, const char* name, Kind kind) const;
+  HandleBits bits(napi_value value, const char* name, Kind kind) const;
   template <class T, Kind kind>
-  T& lookup(Handles<T, kind>& handles, int i, const char* name) const;
+  T& lookup(Handles<T, kind>& handles, napi_value value, const char* name) const;
+  TensorRecord& record_of(napi_value value, const char* name);
+  MaskRecord& mask_record_of(napi_value value, const char* name);
+  /// Calls read(element, its name) for each element of an array.
+  template <class Read>
+  void each_element(int i, const char* name, const Read& read) const;
   /// The handle's device becomes or must be the device of the call; notes the memory for the step being recorded.
   void use(Device& device, const char* name, const Pool::StoragePtr& storage);
   bool is_none(int i) const;
-  [[noreturn]] void wrong_type(int i, const char* name, const char* wanted) const;
-  std::string unknown(int i, Kind kind) const;
+  [[noreturn]] void wrong_type(napi_value value, const char* name, const char* wanted) const;
+  std::string unknown(napi_value value, Kind kind) const;
 
   Addon& addon_;
   Napi::Env env_;

@@ -35,6 +35,21 @@ Napi::Value info(Call& call) {
   return result;
 }
 
+Napi::Value use_libraries(Call& call) {
+  if (!call.argument(0).IsObject()) call.fail(Code::argument, "paths must be an object: library name -> path");
+  const auto paths = call.argument(0).As<Napi::Object>();
+  const Napi::Array names = paths.GetPropertyNames();
+  std::vector<std::pair<std::string, std::string>> libraries;
+  for (std::uint32_t i = 0; i < names.Length(); ++i) {
+    const std::string name = names.Get(i).As<Napi::String>();
+    const Napi::Value path = paths.Get(name);
+    if (!path.IsString()) call.fail(Code::argument, "paths." + name + " must be a string");
+    libraries.emplace_back(name, path.As<Napi::String>());
+  }
+  backend::use_libraries(std::move(libraries));
+  return call.undefined();
+}
+
 Napi::Value open_device(Call& call) {
   constexpr int most_threads = 4096;
   const int index = call.small(0, "index", 0);
@@ -97,8 +112,15 @@ Napi::Value synchronize(Call& call) {
 }
 
 constexpr Method methods[] = {
-    {"info", info},          {"openDevice", open_device}, {"closeDevice", close_device}, {"deviceInfo", device_info},
-    {"memory", memory},      {"resetPeak", reset_peak},   {"trim", trim},                {"synchronize", synchronize},
+    {"info", info},
+    {"useLibraries", use_libraries},
+    {"openDevice", open_device},
+    {"closeDevice", close_device},
+    {"deviceInfo", device_info},
+    {"memory", memory},
+    {"resetPeak", reset_peak},
+    {"trim", trim},
+    {"synchronize", synchronize},
 };
 
 }  // namespace

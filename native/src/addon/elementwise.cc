@@ -76,9 +76,18 @@ Napi::Value reduce(Call& call) {
   return call.handle(std::move(y));
 }
 
+Napi::Value reduce_rows(Call& call) {
+  const auto op = op_code(call, ops::Reduce::count_nonzero);
+  const Tensor& x = call.tensor(1, "x");
+  Output y = call.output(shape::reduce_rows(x));
+  ops::reduce_rows(call.stream(), op, x, y.tensor);
+  return call.handle(std::move(y));
+}
+
 constexpr Method methods[] = {
     {"binary", binary},          {"unary", unary},      {"affine", affine}, {"addInto", add_into},
     {"reluBackward", relu_backward}, {"scaleBy", scale_by}, {"expand", expand}, {"reduce", reduce},
+    {"reduceRows", reduce_rows},
 };
 
 }  // namespace

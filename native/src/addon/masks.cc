@@ -1,5 +1,7 @@
 #include <cstring>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "addon/call.hpp"
 
@@ -56,14 +58,16 @@ Napi::Value mask_random(Call& call) {
   return call.undefined();
 }
 
-using ByScores = void (*)(Stream&, ops::MaskRef, Tensor, std::int64_t);
+using ByScores = void (*)(Stream&, std::vector<ops::Scored>, std::int64_t);
 
 Napi::Value by_scores(Call& call, const char* amount_name, ByScores op) {
-  const ops::MaskRef& mask = call.mask(0, "mask");
-  const Tensor& scores = call.tensor(1, "scores");
-  const std::int64_t many = amount(call, 2, amount_name, *mask);
-  shape::mask_scores(call.op(), *mask, scores);
-  op(call.stream(), mask, scores, many);
+  const std::vector<ops::MaskRef> masks = call.masks(0, "masks");
+  const std::vector<Tensor> scores = call.tensors(1, "scores");
+  const std::int64_t many = call.integer(2, amount_name, 0, HandleBits::largest);
+  shape::mask_ranking(call.op(), masks, scores, amount_name, many);
+  std::vector<ops::Scored> scored;
+  for (std::size_t k = 0; k < masks.size(); ++k) scored.push_back({masks[k], scores[k]});
+  op(call.stream(), std::move(scored), many);
   return call.undefined();
 }
 
@@ -71,9 +75,31 @@ Napi::Value mask_top_k(Call& call) { return by_scores(call, "keep", ops::mask_to
 Napi::Value mask_drop(Call& call) { return by_scores(call, "drop", ops::mask_drop); }
 Napi::Value mask_grow(Call& call) { return by_scores(call, "grow", ops::mask_grow); }
 
+Napi::Value mask_drop_below(Call& call) {
+  const ops::MaskRef& mask = call.mask(0, "mask");
+  const Tensor& scores = call.tensor(1, "scores");
+  const float threshold = call.real(2, "threshold");
+  const std::int64_t at_least = amount(call, 3, "atLeast", *mask);
+  shape::mask_scores(call.op(), *mask, scores);
+  ops::mask_drop_below(call.stream(), mask, scores, threshold, at_least);
+  return call.undefined();
+}
+
 Napi::Value mask_grow_random(Call& call) {
   const ops::MaskRef& mask = call.mask(0, "mask");
-  ops::mask_grow_random(call.stream(), mask, amount(call, 1, "grow", *mask), call.word(2, "key0"), call.word(3, "key1"));
+  const ops::MaskRef except = call.optional_mask(1, "except");
+  if (except != nullptr) shape::mask_alike(call.op(), "except", *except, *mask);
+  ops::mask_grow_random(call.stream(), mask, except, amount(call, 2, "grow", *mask), call.word(3, "key0"),
+                        call.word(4, "key1"));
+  return call.undefined();
+}
+
+Napi::Value mask_combine(Call& call) {
+  const auto op = static_cast<ops::Combine>(call.small(0, "op", 0, static_cast<int>(ops::Combine::copy)));
+  const ops::MaskRef& other = call.mask(1, "other");
+  const ops::MaskRef& into = call.mask(2, "into");
+  shape::mask_alike(call.op(), "other", *other, *into);
+  ops::mask_combine(call.stream(), op, other, into);
   return call.undefined();
 }
 
@@ -109,7 +135,9 @@ constexpr Method methods[] = {
     {"maskTopK", mask_top_k},
     {"maskDrop", mask_drop},
     {"maskGrow", mask_grow},
+    {"maskDropBelow", mask_drop_below},
     {"maskGrowRandom", mask_grow_random},
+    {"maskCombine", mask_combine},
     {"maskApply", mask_apply},
     {"maskExpand", mask_expand},
     {"maskSummary", mask_summary},

@@ -21,12 +21,13 @@ Napi::Value optimizer_step(Call& call) {
   arena.momentum = call.tensor(1, "momentum");
   arena.gradient = call.tensor(2, "gradient");
   arena.working = call.tensor(3, "working");
-  arena.bits = call.tensor(4, "bits");
-  arena.segments = call.tensor(5, "segments");
-  arena.decay = call.tensor(6, "decay");
-  const Tensor& hyper = call.tensor(7, "hyper");
-  const Tensor& stats = call.tensor(8, "stats");
-  const ops::Step options{call.boolean(9, "nesterov"), call.boolean(10, "masked"), call.boolean(11, "perturb")};
+  arena.compute = call.optional_tensor(4, "compute");
+  arena.bits = call.tensor(5, "bits");
+  arena.segments = call.tensor(6, "segments");
+  arena.decay = call.tensor(7, "decay");
+  const Tensor& hyper = call.tensor(8, "hyper");
+  const Tensor& stats = call.tensor(9, "stats");
+  const ops::Step options{call.boolean(10, "nesterov"), call.boolean(11, "masked"), call.boolean(12, "perturb")};
   shape::optimizer_step(arena, hyper, stats);
   ops::optimizer_step(call.stream(), arena, options, hyper, stats);
   return call.undefined();
@@ -37,12 +38,21 @@ Napi::Value perturb(Call& call) {
   arena.master = call.tensor(0, "master");
   arena.gradient = call.tensor(1, "gradient");
   arena.working = call.tensor(2, "working");
-  arena.bits = call.tensor(3, "bits");
-  const Tensor& hyper = call.tensor(4, "hyper");
-  const Tensor& stats = call.tensor(5, "stats");
-  const bool masked = call.boolean(6, "masked"), adaptive = call.boolean(7, "adaptive");
+  arena.compute = call.optional_tensor(3, "compute");
+  arena.bits = call.tensor(4, "bits");
+  const Tensor& hyper = call.tensor(5, "hyper");
+  const Tensor& stats = call.tensor(6, "stats");
+  const bool masked = call.boolean(7, "masked"), adaptive = call.boolean(8, "adaptive");
   shape::perturb(arena, hyper, stats);
   ops::perturb(call.stream(), arena, masked, adaptive, hyper, stats);
+  return call.undefined();
+}
+
+Napi::Value update_loss_scale(Call& call) {
+  const Tensor& stats = call.tensor(0, "stats");
+  const int interval = call.small(1, "interval", 1);
+  shape::update_loss_scale(stats);
+  ops::update_loss_scale(call.stream(), interval, stats);
   return call.undefined();
 }
 
@@ -50,6 +60,7 @@ constexpr Method methods[] = {
     {"gradientNorm", gradient_norm},
     {"optimizerStep", optimizer_step},
     {"perturb", perturb},
+    {"updateLossScale", update_loss_scale},
 };
 
 }  // namespace

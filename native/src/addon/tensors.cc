@@ -7,42 +7,34 @@ namespace s2sam::addon {
 
 namespace {
 
-DType dtype_argument(const Call& call, int i) {
-  const std::string name = call.text(i, "dtype");
-  for (DType dtype : {DType::f32, DType::i32, DType::u32, DType::u8}) {
-    if (name == name_of(dtype)) return dtype;
-  }
-  call.fail(Code::dtype, "dtype is '" + name + "'; it must be f32, i32, u32 or u8");
-}
+/// The type JavaScript sees: f16 and bf16 are read and written as f32.
+DType host_type(DType dtype) { return is_half(dtype) ? DType::f32 : dtype; }
 
 const char* array_name(DType dtype) {
-  switch (dtype) {
-    case DType::f32: return "Float32Array";
+  switch (host_type(dtype)) {
     case DType::i32: return "Int32Array";
     case DType::u32: return "Uint32Array";
     case DType::u8: return "Uint8Array";
+    default: return "Float32Array";
   }
-  return "unknown";
 }
 
 bool matches(napi_typedarray_type type, DType dtype) {
-  switch (dtype) {
-    case DType::f32: return type == napi_float32_array;
+  switch (host_type(dtype)) {
     case DType::i32: return type == napi_int32_array;
     case DType::u32: return type == napi_uint32_array;
     case DType::u8: return type == napi_uint8_array || type == napi_uint8_clamped_array;
+    default: return type == napi_float32_array;
   }
-  return false;
 }
 
 Napi::Value typed_array(Napi::Env env, DType dtype, std::size_t count, Napi::ArrayBuffer buffer) {
-  switch (dtype) {
-    case DType::f32: return Napi::Float32Array::New(env, count, buffer, 0);
+  switch (host_type(dtype)) {
     case DType::i32: return Napi::Int32Array::New(env, count, buffer, 0);
     case DType::u32: return Napi::Uint32Array::New(env, count, buffer, 0);
     case DType::u8: return Napi::Uint8Array::New(env, count, buffer, 0);
+    default: return Napi::Float32Array::New(env, count, buffer, 0);
   }
-  return env.Undefined();
 }
 
 /// A JavaScript ArrayBuffer by its constructor, which throws where napi_create_arraybuffer would end the process.
@@ -57,7 +49,7 @@ Napi::ArrayBuffer array_buffer(const Call& call, std::size_t bytes) {
 
 Napi::Value create(Call& call) {
   call.device(0);
-  const DType dtype = dtype_argument(call, 1);
+  const DType dtype = call.dtype(1);
   Output y = call.output(shape::create(dtype, call.shape(2, "shape"), call.boolean(3, "activation")));
   ops::fill(call.stream(), y.tensor, 0);
   return call.handle(std::move(y));
@@ -83,6 +75,8 @@ Napi::Value shape_of(Call& call) {
   }
   return result;
 }
+
+Napi::Value stores_type(Call& call) { return Napi::Boolean::New(call.env(), stores(call.dtype(0))); }
 
 Napi::Value dtype(Call& call) { return Napi::String::New(call.env(), name_of(call.tensor(0, "tensor").dtype)); }
 
@@ -113,7 +107,7 @@ Napi::Value read(Call& call) {
   const Tensor& tensor = call.tensor(0, "tensor");
   call.not_while_capturing("nothing runs while a step is recorded; read after captureEnd and replay");
   const std::size_t count = static_cast<std::size_t>(tensor.shape.count());
-  Napi::ArrayBuffer buffer = array_buffer(call, count * size_of(tensor.dtype));
+  Napi::ArrayBuffer buffer = array_buffer(call, count * size_of(host_type(tensor.dtype)));
   // The promise keeps the buffer alive; closing the device waits for the stream before it lets go of the promise.
   const auto kept = std::make_shared<Napi::Reference<Napi::ArrayBuffer>>(Napi::Persistent(buffer));
   backend::download(call.stream(), tensor, buffer.Data());
@@ -137,6 +131,13 @@ Napi::Value copy(Call& call) {
   shape::copy(x, y);
   ops::copy(call.stream(), x, y);
   return call.undefined();
+}
+
+Napi::Value cast(Call& call) {
+  const Tensor& x = call.tensor(0, "x");
+  Output y = call.output(shape::cast(x, call.dtype(1)));
+  ops::copy(call.stream(), x, y.tensor);
+  return call.handle(std::move(y));
 }
 
 Napi::Value gather(Call& call) {
@@ -170,7 +171,8 @@ Napi::Value unflatten(Call& call) {
 constexpr Method methods[] = {
     {"create", create}, {"view", view},   {"dispose", dispose}, {"shape", shape_of}, {"dtype", dtype},
     {"isActivation", is_activation},      {"write", write},     {"read", read},      {"fill", fill},
-    {"copy", copy},     {"gather", gather}, {"flatten", flatten}, {"unflatten", unflatten},
+    {"copy", copy},     {"cast", cast},   {"gather", gather},   {"flatten", flatten}, {"unflatten", unflatten},
+    {"stores", stores_type},
 };
 
 }  // namespace

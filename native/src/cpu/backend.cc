@@ -72,6 +72,8 @@ std::vector<std::pair<std::string, std::string>> build() {
   return {{"compiler", compiler}};
 }
 
+void use_libraries(std::vector<std::pair<std::string, std::string>>) {}
+
 void StreamDeleter::operator()(Stream* stream) const { std::default_delete<Stream>()(stream); }
 
 StreamPtr open(int index, int threads) {

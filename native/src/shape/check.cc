@@ -27,7 +27,9 @@ const Shape& checked(const char* op, const Shape& shape) {
 
 Form plain(const Shape& shape, DType dtype) { return {shape, dtype, Format::plain, 0, nullptr}; }
 
-Form activation(const Shape& shape, int border) { return {shape, DType::f32, Format::activation, border, nullptr}; }
+Form activation(const Shape& shape, int border, DType dtype) {
+  return {shape, dtype, Format::activation, border, nullptr};
+}
 
 void Check::exactly(Operand x, DType wanted, const Shape& shape, const std::string& because) const {
   plain(x);
@@ -42,8 +44,8 @@ void Check::scalar(Operand x, DType wanted) const {
 }
 
 void Check::alike(Operand a, Operand b) const {
-  dtype(a, DType::f32);
-  dtype(b, DType::f32);
+  floating(a);
+  same_dtype(b, a);
   same(a, b);
   if (a.tensor.format == b.tensor.format) return;
   const bool first = a.tensor.format == Format::activation;
@@ -55,13 +57,26 @@ void Check::wrong_dtype(Operand x, DType wanted) const {
   fail(Code::dtype, describe(x) + " is " + name_of(x.tensor.dtype) + ", but must be " + name_of(wanted));
 }
 
+void Check::other_dtype(Operand x, Operand reference) const {
+  fail(Code::dtype, describe(x) + " is " + name_of(x.tensor.dtype) + ", but " + describe(reference) + " is " +
+                        name_of(reference.tensor.dtype) + "; cast one to the type of the other first");
+}
+
+void Check::not_floating(Operand x) const {
+  fail(Code::dtype, describe(x) + " is " + name_of(x.tensor.dtype) + ", but must be f32, f16 or bf16");
+}
+
+void Check::not_stored(DType dtype) const {
+  fail(Code::dtype, std::string("this device does not compute in ") + name_of(dtype) + "; use dtype 'f32' or a CUDA device");
+}
+
 void Check::wrong_rank(Operand x, int rank) const {
   fail(Code::shape, describe(x) + " has rank " + std::to_string(x.tensor.shape.rank()) + ", but must have rank " +
                         std::to_string(rank));
 }
 
 void Check::not_an_image(Operand x) const {
-  if (x.tensor.dtype != DType::f32) wrong_dtype(x, DType::f32);
+  floating(x);
   if (x.tensor.shape.rank() != 4) fail(Code::shape, describe(x) + " must be images [N, C, H, W]");
   fail(Code::argument, describe(x) + " is a plain tensor, but must be an activation; copy it into one first");
 }

@@ -7,7 +7,7 @@ namespace {
 
 /// The form of a result that looks like x.
 Form like(const Tensor& x) {
-  return x.format == Format::activation ? activation(x.shape, x.border) : plain(x.shape, x.dtype);
+  return x.format == Format::activation ? activation(x.shape, x.border, x.dtype) : plain(x.shape, x.dtype);
 }
 
 }  // namespace
@@ -18,7 +18,7 @@ Form binary(const Tensor& a, const Tensor& b) {
 }
 
 Form unary(const char* op, const Tensor& x) {
-  Check(op).dtype({"x", x}, DType::f32);
+  Check(op).floating({"x", x});
   return like(x);
 }
 
@@ -31,7 +31,7 @@ Form relu_backward(const Tensor& dy, const Tensor& y) {
 
 Form scale_by(const Tensor& x, const Tensor& scalar) {
   const Check check("scaleBy");
-  check.dtype({"x", x}, DType::f32);
+  check.floating({"x", x});
   check.scalar({"scalar", scalar}, DType::f32);
   return like(x);
 }
@@ -39,13 +39,20 @@ Form scale_by(const Tensor& x, const Tensor& scalar) {
 Form expand(const Tensor& scalar, const Tensor& model) {
   const Check check("expand");
   check.scalar({"scalar", scalar}, DType::f32);
-  check.dtype({"like", model}, DType::f32);
+  check.floating({"like", model});
   return like(model);
 }
 
 Form reduce(const Tensor& x) {
-  Check("reduce").dtype({"x", x}, DType::f32);
+  Check("reduce").floating({"x", x});
   return plain({1});
+}
+
+Form reduce_rows(const Tensor& x) {
+  const Check check("reduceRows");
+  check.plain({"x", x}, DType::f32, -1);
+  if (x.shape.rank() == 0) check.fail(Code::shape, "x is a scalar, but must have rows; its rank must be 1 to 4");
+  return plain({x.shape[0]});
 }
 
 void random(const char* op, const Tensor& y) { Check(op).plain({"y", y}, DType::f32, -1); }

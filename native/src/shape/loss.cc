@@ -45,7 +45,8 @@ Pair top_k(const Tensor& x, std::int64_t k) {
   return {plain({x.shape[0], k}), plain({x.shape[0], k}, DType::i32)};
 }
 
-Form augment(const Tensor& images, const Tensor& indices, const Tensor& clock, const Tensor& mean, const Tensor& std) {
+Form augment(const Tensor& images, const Tensor& indices, const Tensor& clock, const Tensor& mean, const Tensor& std,
+             DType dtype) {
   const Check check("augment");
   check.plain({"images", images}, DType::u8, 4);
   check.plain({"indices", indices}, DType::i32, 1);
@@ -53,7 +54,10 @@ Form augment(const Tensor& images, const Tensor& indices, const Tensor& clock, c
   const std::string because = describe({"images", images}) + " has that many channels";
   check.exactly({"mean", mean}, DType::f32, {images.shape[1]}, because);
   check.exactly({"std", std}, DType::f32, {images.shape[1]}, because);
-  return activation({indices.shape[0], images.shape[1], images.shape[2], images.shape[3]}, 1);
+  const Form y = activation({indices.shape[0], images.shape[1], images.shape[2], images.shape[3]}, 1, dtype);
+  check.floating({"y", y});
+  check.stored(dtype);
+  return y;
 }
 
 }  // namespace s2sam::shape

@@ -20,13 +20,13 @@ std::pair<double, double> range_of(DType dtype) {
 }  // namespace
 
 Form create(DType dtype, const Shape& shape, bool as_activation) {
-  checked("create", shape);
-  if (!as_activation) return plain(shape, dtype);
-  const Form form = activation(shape, 1);
   const Check check("create");
+  checked("create", shape);
+  check.stored(dtype);
+  if (!as_activation) return plain(shape, dtype);
   if (shape.rank() != 4) check.fail(Code::shape, "shape " + shape.string() + " of an activation must be [N, C, H, W]");
-  if (dtype != DType::f32) check.fail(Code::dtype, std::string("an activation is f32, not ") + name_of(dtype));
-  return form;
+  if (!is_float(dtype)) check.fail(Code::dtype, std::string("an activation is f32, f16 or bf16, not ") + name_of(dtype));
+  return activation(shape, 1, dtype);
 }
 
 Form view(const Tensor& x, std::int64_t offset, const Shape& shape) {
@@ -42,7 +42,7 @@ Form view(const Tensor& x, std::int64_t offset, const Shape& shape) {
 }
 
 void fill(const Tensor& y, double value) {
-  if (y.dtype == DType::f32) return;
+  if (is_float(y.dtype)) return;
   const auto [low, high] = range_of(y.dtype);
   if (!(value >= low && value <= high && value == std::floor(value))) {
     Check("fill").fail(Code::argument, "value " + std::to_string(value) + " is no " + name_of(y.dtype));
@@ -52,7 +52,17 @@ void fill(const Tensor& y, double value) {
 void copy(const Tensor& x, const Tensor& y) {
   const Check check("copy");
   check.same({"from", x}, {"to", y});
+  if (is_float(x.dtype) && is_float(y.dtype)) return;
   check.dtype({"to", y}, x.dtype);
+}
+
+Form cast(const Tensor& x, DType dtype) {
+  const Check check("cast");
+  check.floating({"x", x});
+  const Form y = x.format == Format::activation ? activation(x.shape, x.border, dtype) : plain(x.shape, dtype);
+  check.floating({"y", y});
+  check.stored(dtype);
+  return y;
 }
 
 Form gather(const Tensor& x, const Tensor& indices) {
@@ -67,19 +77,19 @@ Form gather(const Tensor& x, const Tensor& indices) {
 
 Form flatten(const Tensor& x) {
   Check("flatten").image({"x", x});
-  return plain({x.shape[0], x.shape[1] * x.shape[2] * x.shape[3]});
+  return plain({x.shape[0], x.shape[1] * x.shape[2] * x.shape[3]}, x.dtype);
 }
 
 Form unflatten(const Tensor& x, std::int64_t c, std::int64_t h, std::int64_t w) {
   const Check check("unflatten");
-  check.plain({"x", x}, DType::f32, 2);
+  check.matrix({"x", x});
   const Shape shape{x.shape[0], c, h, w};
   checked("unflatten", shape);
   if (c * h * w != x.shape[1]) {
     check.fail(Code::shape, describe({"x", x}) + " has " + std::to_string(x.shape[1]) + " values per sample, but " +
                                 shape.string() + " needs " + std::to_string(c * h * w));
   }
-  return activation(shape, 1);
+  return activation(shape, 1, x.dtype);
 }
 
 }  // namespace s2sam::shape

@@ -24,12 +24,21 @@ void numbers(const Check& check, Operand x, int size) {
   check.exactly(x, DType::f32, {size}, "it has that many slots");
 }
 
+void compute_copy(const Check& check, const Tensor& compute, Operand master) {
+  const Operand x{"compute", compute};
+  if (!is_half(compute.dtype)) {
+    check.fail(Code::dtype, describe(x) + " is " + name_of(compute.dtype) + ", but must be f16 or bf16");
+  }
+  check.exactly(x, compute.dtype, master.tensor.shape, "it belongs to " + describe(master));
+}
+
 /// What optimizer_step and perturb have in common.
 void common(const Check& check, const ops::Arena& arena, const Tensor& hyper, const Tensor& stats) {
   const Operand master{"master", arena.master};
   flat(check, master);
   same_size(check, {"gradient", arena.gradient}, master);
   same_size(check, {"working", arena.working}, master);
+  if (arena.compute) compute_copy(check, arena.compute, master);
   bit_words(check, arena.bits, master);
   numbers(check, {"hyper", hyper}, ops::hyper_size);
   numbers(check, {"stats", stats}, ops::stats_size);
@@ -64,5 +73,7 @@ void optimizer_step(const ops::Arena& arena, const Tensor& hyper, const Tensor& 
 void perturb(const ops::Arena& arena, const Tensor& hyper, const Tensor& stats) {
   common(Check("perturb"), arena, hyper, stats);
 }
+
+void update_loss_scale(const Tensor& stats) { numbers(Check("updateLossScale"), {"stats", stats}, ops::stats_size); }
 
 }  // namespace s2sam::shape

@@ -32,7 +32,7 @@ Form unpooled(const Check& check, const Tensor& dy, std::int64_t h, std::int64_t
   if (!(dy.shape == y)) {
     check.fail(Code::shape, describe({"dy", dy}) + " must be " + y.string() + ", the output for images " + x.string());
   }
-  return activation(x, 1);
+  return activation(x, 1, dy.dtype);
 }
 
 Form argmax_of(const Shape& y) { return plain({(y[0] + 15) / 16 * 16, y[1], y[2], y[3]}, DType::u8); }
@@ -51,7 +51,7 @@ Pair max_pool(const Tensor& x, const ops::Window& window) {
   check.image({"x", x});
   taps(check, window);
   const Shape y = pooled(check, x.shape, window);
-  return {activation(y, 1), argmax_of(y)};
+  return {activation(y, 1, x.dtype), argmax_of(y)};
 }
 
 Form max_pool_backward(const Tensor& dy, const Tensor& argmax, std::int64_t h, std::int64_t w, const ops::Window& window) {
@@ -66,7 +66,7 @@ Form max_pool_backward(const Tensor& dy, const Tensor& argmax, std::int64_t h, s
 Form avg_pool(const Tensor& x, const ops::Window& window) {
   const Check check("avgPool");
   check.image({"x", x});
-  return activation(pooled(check, x.shape, window), 1);
+  return activation(pooled(check, x.shape, window), 1, x.dtype);
 }
 
 Form avg_pool_backward(const Tensor& dy, std::int64_t h, std::int64_t w, const ops::Window& window) {
@@ -75,12 +75,12 @@ Form avg_pool_backward(const Tensor& dy, std::int64_t h, std::int64_t w, const o
 
 Form global_avg_pool(const Tensor& x) {
   Check("globalAvgPool").image({"x", x});
-  return plain({x.shape[0], x.shape[1]});
+  return plain({x.shape[0], x.shape[1]}, x.dtype);
 }
 
 Form global_avg_pool_backward(const Tensor& dy, std::int64_t h, std::int64_t w) {
-  Check("globalAvgPoolBackward").plain({"dy", dy}, DType::f32, 2);
-  return activation({dy.shape[0], dy.shape[1], h, w}, 1);
+  Check("globalAvgPoolBackward").matrix({"dy", dy});
+  return activation({dy.shape[0], dy.shape[1], h, w}, 1, dy.dtype);
 }
 
 }  // namespace s2sam::shape

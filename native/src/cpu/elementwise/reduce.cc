@@ -117,7 +117,31 @@ double reduce_all(Context& context, Reduce op, const Tensor& x) {
   return reduce_all<CountNonzero>(context, x);
 }
 
+template <class Op>
+void reduce_each_row(Context& context, const Tensor& x, float divisor, float* y) {
+  const std::int64_t rows = x.shape[0], size = x.shape.count() / rows;
+  parallel_items(context, rows, size, [&](std::ptrdiff_t row) {
+    y[row] = static_cast<float>(reduce_run<Op>(x.as<const float>() + row * size, size) / divisor);
+  });
+}
+
+void reduce_each_row(Context& context, Reduce op, const Tensor& x, float* y) {
+  switch (op) {
+    case Reduce::sum: return reduce_each_row<Sum>(context, x, 1.0F, y);
+    case Reduce::mean: return reduce_each_row<Sum>(context, x, static_cast<float>(x.shape.count() / x.shape[0]), y);
+    case Reduce::max: return reduce_each_row<Max>(context, x, 1.0F, y);
+    case Reduce::min: return reduce_each_row<Min>(context, x, 1.0F, y);
+    case Reduce::sum_squares: return reduce_each_row<SumSquares>(context, x, 1.0F, y);
+    case Reduce::count_nonzero: break;
+  }
+  reduce_each_row<CountNonzero>(context, x, 1.0F, y);
+}
+
 }  // namespace
+
+void reduce_rows(Stream& stream, Reduce op, Tensor x, Tensor y) {
+  stream.submit("reduceRows", [=](Context& context) { reduce_each_row(context, op, x, y.as<float>()); });
+}
 
 void reduce(Stream& stream, Reduce op, Tensor x, Tensor y) {
   stream.submit("reduce", [=](Context& context) { *y.as<float>() = static_cast<float>(reduce_all(context, op, x)); });

@@ -45,6 +45,22 @@ void mask_write(Stream& stream, MaskRef mask, Tensor words) {
   });
 }
 
+void mask_combine(Stream& stream, Combine op, MaskRef other, MaskRef into) {
+  stream.submit("maskCombine", [=](Context&) {
+    const auto* theirs = other->bits.as<const std::uint32_t>();
+    const auto* ours = into->bits.as<const std::uint32_t>();
+    set_words(*into, [&](std::int64_t word) {
+      switch (op) {
+        case Combine::intersect: return ours[word] & theirs[word];
+        case Combine::unite: return ours[word] | theirs[word];
+        case Combine::subtract: return ours[word] & ~theirs[word];
+        case Combine::copy: break;
+      }
+      return theirs[word];
+    });
+  });
+}
+
 void mask_apply(Stream& stream, MaskRef mask, Tensor x, Tensor y) {
   stream.submit("maskApply", [=](Context& context) {
     for_each_word(context, *mask, [&](std::uint32_t bits, std::ptrdiff_t first, int count) {

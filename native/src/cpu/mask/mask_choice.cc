@@ -1,125 +1,153 @@
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "cpu/stream.hpp"
+#include "cpu/chunks.hpp"
+#include "cpu/mask/ranking.hpp"
 #include "s2sam/error.hpp"
-#include "s2sam/mask_bits.hpp"
 #include "s2sam/ops.hpp"
 
 namespace s2sam::ops {
 
 namespace {
 
-/// A weight that may be chosen: the higher rank first, among equals the lower index.
-struct Candidate {
-  std::uint64_t rank;
-  std::uint32_t index;
-
-  bool operator<(const Candidate& other) const {
-    return rank != other.rank ? rank > other.rank : index < other.index;
-  }
-};
-
 enum class Among { all, kept, dropped };
 
-bool is_among(const Mask& mask, Among among, std::int64_t i) {
-  return among == Among::all || is_kept(mask.bits.as<const std::uint32_t>(), i) == (among == Among::kept);
+const char* words_of(Among among) {
+  constexpr const char* words[] = {"", " that are kept", " that are not kept"};
+  return words[static_cast<int>(among)];
 }
 
-/// The number of weights among these; throws if it is less than the wish.
-std::int64_t available(const char* op, const Mask& mask, Among among, std::int64_t wanted) {
-  std::int64_t count = 0;
-  for (std::int64_t i = 0; i < mask.count; ++i) count += is_among(mask, among, i) ? 1 : 0;
-  if (wanted >= 0 && wanted <= count) return count;
-  constexpr const char* names[] = {"", " that are kept", " that are not kept"};
+std::uint32_t* bits_of(const Mask& mask) { return mask.bits.as<std::uint32_t>(); }
+
+/// The bits of a word that may be chosen.
+auto candidates_of(const std::vector<Mask*>& masks, Among among, const Mask* except = nullptr) {
+  return [&masks, among, except](std::size_t m, std::int64_t word) {
+    const std::uint32_t bits = bits_of(*masks[m])[word], valid = valid_bits(word, masks[m]->count);
+    if (among == Among::all) return valid;
+    if (among == Among::kept) return bits;
+    return ~bits & valid & ~(except == nullptr ? 0u : bits_of(*except)[word]);
+  };
+}
+
+template <class Candidates, class KeyOf>
+auto ranking_of(Context& context, const std::vector<Mask*>& masks, Candidates candidates, KeyOf key_of) {
+  return Ranking<decltype(key_of(0, 0)), Candidates, KeyOf>(context, masks, candidates, key_of);
+}
+
+[[noreturn]] void too_many(const char* op, const std::vector<Mask*>& masks, Among among, std::int64_t wanted,
+                           std::int64_t count) {
+  const bool one = masks.size() == 1;
   throw Error(Code::argument, op,
-              std::to_string(wanted) + " weights were asked for, but the mask over " + mask.shape.string() + " has " +
-                  std::to_string(count) + names[static_cast<int>(among)] + "; ask for 0 to " + std::to_string(count));
+              std::to_string(wanted) + " weights were asked for, but the " +
+                  (one ? "mask over " + masks[0]->shape.string() + " has "
+                       : std::to_string(masks.size()) + " masks together have ") +
+                  std::to_string(count) + words_of(among) + "; ask for 0 to " + std::to_string(count));
 }
 
-/// The weights of [begin, middle) come before those of [middle, end). In scratch memory.
-struct Choice {
-  const Candidate *begin, *middle, *end;
+/// Masks and scores of a command, in the form the rankings take.
+struct Operands {
+  std::vector<Mask*> masks;
+  std::vector<const float*> scores;
+
+  explicit Operands(const std::vector<Scored>& scored) {
+    for (const Scored& one : scored) {
+      masks.push_back(one.mask.get());
+      scores.push_back(one.scores.as<const float>());
+    }
+  }
+
+  auto key_of() const {
+    return [this](std::size_t m, std::int64_t i) { return score_rank(scores[m][i]); };
+  }
 };
 
-/// Ranks the `count` weights among these with rank_of(index) and parts the `wanted` first from the rest.
-template <class Rank>
-Choice choose(Context& context, const Mask& mask, Among among, std::int64_t count, std::int64_t wanted,
-              const Rank& rank_of) {
-  auto* begin = static_cast<Candidate*>(context.scratch(static_cast<std::size_t>(count) * sizeof(Candidate)));
-  Candidate* end = begin;
-  for (std::int64_t i = 0; i < mask.count; ++i) {
-    if (is_among(mask, among, i)) *end++ = {rank_of(static_cast<std::uint32_t>(i)), static_cast<std::uint32_t>(i)};
-  }
-  Candidate* middle = begin + wanted;
-  if (middle != end) std::nth_element(begin, middle, end);
-  return {begin, middle, end};
+void changed(const std::vector<Mask*>& masks) {
+  for (Mask* mask : masks) ++mask->version;
 }
 
-auto by_score(const Tensor& scores) {
-  return [score = scores.as<const float>()](std::uint32_t i) { return std::uint64_t{score_rank(score[i])}; };
+/// Ranks the weights among these by score; assign(word of bits, chosen bits) edits the masks. `wanted` maps the number of
+/// candidates to how many are chosen.
+template <class Wanted, class Assign>
+void by_scores(Context& context, const char* op, const std::vector<Scored>& scored, Among among, std::int64_t amount,
+               const Wanted& wanted, const Assign& assign) {
+  const Operands operands(scored);
+  auto ranking = ranking_of(context, operands.masks, candidates_of(operands.masks, among), operands.key_of());
+  const std::int64_t count = ranking.count();
+  if (amount > count) too_many(op, operands.masks, among, amount, count);
+  ranking.choose(wanted(count), [&](std::size_t m, std::int64_t word, std::uint32_t chosen) {
+    assign(bits_of(*operands.masks[m])[word], chosen);
+  });
+  changed(operands.masks);
 }
 
-auto by_lot(std::uint32_t key0, std::uint32_t key1) {
-  return [philox = Philox{{key0, key1}}](std::uint32_t i) { return ~random_lot(philox, i); };
-}
+void become(std::uint32_t& bits, std::uint32_t chosen) { bits = chosen; }
+void join(std::uint32_t& bits, std::uint32_t chosen) { bits |= chosen; }
 
-void set_bits(Mask& mask, const Candidate* begin, const Candidate* end, bool keep) {
-  auto* bits = mask.bits.as<std::uint32_t>();
-  for (const Candidate* c = begin; c != end; ++c) {
-    const std::uint32_t bit = std::uint32_t{1} << (c->index % 32);
-    bits[c->index / 32] = keep ? bits[c->index / 32] | bit : bits[c->index / 32] & ~bit;
-  }
-  ++mask.version;
-}
-
-/// The mask becomes the `keep` first weights.
-template <class Rank>
-void keep_first(Context& context, const char* op, Mask& mask, std::int64_t keep, const Rank& rank_of) {
-  const std::int64_t count = available(op, mask, Among::all, keep);
-  const Choice choice = choose(context, mask, Among::all, count, keep, rank_of);
-  std::fill_n(mask.bits.as<std::uint32_t>(), mask_words(mask.count), 0u);
-  set_bits(mask, choice.begin, choice.middle, true);
-}
-
-/// The `grow` first of the weights that are not kept join the mask.
-template <class Rank>
-void grow_first(Context& context, const char* op, Mask& mask, std::int64_t grow, const Rank& rank_of) {
-  const std::int64_t count = available(op, mask, Among::dropped, grow);
-  const Choice choice = choose(context, mask, Among::dropped, count, grow, rank_of);
-  set_bits(mask, choice.begin, choice.middle, true);
-}
-
-/// The `drop` last of the kept weights leave the mask.
-template <class Rank>
-void drop_last(Context& context, const char* op, Mask& mask, std::int64_t drop, const Rank& rank_of) {
-  const std::int64_t count = available(op, mask, Among::kept, drop);
-  const Choice choice = choose(context, mask, Among::kept, count, count - drop, rank_of);
-  set_bits(mask, choice.middle, choice.end, false);
+/// Chooses `wanted` of the weights among these by lot.
+template <class Assign>
+void by_lots(Context& context, const char* op, Mask& mask, Among among, const Mask* except, std::int64_t wanted,
+             Philox philox, const Assign& assign) {
+  const std::vector<Mask*> masks{&mask};
+  const auto candidates = candidates_of(masks, among, except);
+  // Each lot is needed several times and costs far more than a read.
+  auto* lots = static_cast<std::uint64_t*>(
+      context.scratch(static_cast<std::size_t>(mask.count) * sizeof(std::uint64_t), 1));
+  parallel_chunks(context, mask.count, [&](std::ptrdiff_t, std::ptrdiff_t begin, std::ptrdiff_t end) {
+    for (std::ptrdiff_t i = begin; i < end; ++i) lots[i] = ~random_lot(philox, static_cast<std::uint32_t>(i));
+  });
+  auto ranking = ranking_of(context, masks, candidates, [lots](std::size_t, std::int64_t i) { return lots[i]; });
+  const std::int64_t count = ranking.count();
+  if (wanted > count) too_many(op, masks, among, wanted, count);
+  ranking.choose(wanted, [&](std::size_t, std::int64_t word, std::uint32_t chosen) {
+    assign(bits_of(mask)[word], chosen);
+  });
+  changed(masks);
 }
 
 }  // namespace
 
 void mask_random(Stream& stream, MaskRef mask, std::int64_t keep, std::uint32_t key0, std::uint32_t key1) {
-  stream.submit("maskRandom",
-                [=](Context& context) { keep_first(context, "maskRandom", *mask, keep, by_lot(key0, key1)); });
+  stream.submit("maskRandom", [=](Context& context) {
+    by_lots(context, "maskRandom", *mask, Among::all, nullptr, keep, Philox{{key0, key1}}, become);
+  });
 }
 
-void mask_top_k(Stream& stream, MaskRef mask, Tensor scores, std::int64_t keep) {
-  stream.submit("maskTopK", [=](Context& context) { keep_first(context, "maskTopK", *mask, keep, by_score(scores)); });
+void mask_grow_random(Stream& stream, MaskRef mask, MaskRef except, std::int64_t grow, std::uint32_t key0,
+                      std::uint32_t key1) {
+  stream.submit("maskGrowRandom", [=](Context& context) {
+    by_lots(context, "maskGrowRandom", *mask, Among::dropped, except.get(), grow, Philox{{key0, key1}}, join);
+  });
 }
 
-void mask_drop(Stream& stream, MaskRef mask, Tensor scores, std::int64_t drop) {
-  stream.submit("maskDrop", [=](Context& context) { drop_last(context, "maskDrop", *mask, drop, by_score(scores)); });
+void mask_top_k(Stream& stream, std::vector<Scored> masks, std::int64_t keep) {
+  stream.submit("maskTopK", [masks = std::move(masks), keep](Context& context) {
+    by_scores(context, "maskTopK", masks, Among::all, keep, [keep](std::int64_t) { return keep; }, become);
+  });
 }
 
-void mask_grow(Stream& stream, MaskRef mask, Tensor scores, std::int64_t grow) {
-  stream.submit("maskGrow", [=](Context& context) { grow_first(context, "maskGrow", *mask, grow, by_score(scores)); });
+void mask_drop(Stream& stream, std::vector<Scored> masks, std::int64_t drop) {
+  stream.submit("maskDrop", [masks = std::move(masks), drop](Context& context) {
+    by_scores(context, "maskDrop", masks, Among::kept, drop, [drop](std::int64_t count) { return count - drop; }, become);
+  });
 }
 
-void mask_grow_random(Stream& stream, MaskRef mask, std::int64_t grow, std::uint32_t key0, std::uint32_t key1) {
-  stream.submit("maskGrowRandom",
-                [=](Context& context) { grow_first(context, "maskGrowRandom", *mask, grow, by_lot(key0, key1)); });
+void mask_grow(Stream& stream, std::vector<Scored> masks, std::int64_t grow) {
+  stream.submit("maskGrow", [masks = std::move(masks), grow](Context& context) {
+    by_scores(context, "maskGrow", masks, Among::dropped, grow, [grow](std::int64_t) { return grow; }, join);
+  });
+}
+
+void mask_drop_below(Stream& stream, MaskRef mask, Tensor scores, float threshold, std::int64_t at_least) {
+  stream.submit("maskDropBelow", [=](Context& context) {
+    const Operands operands({{mask, scores}});
+    auto ranking = ranking_of(context, operands.masks, candidates_of(operands.masks, Among::kept), operands.key_of());
+    const std::int64_t above = ranking.count_from(score_rank(threshold));
+    ranking.choose(std::max(above, std::min(at_least, ranking.count())),
+                   [&](std::size_t, std::int64_t word, std::uint32_t chosen) { bits_of(*mask)[word] = chosen; });
+    changed(operands.masks);
+  });
 }
 
 }  // namespace s2sam::ops

@@ -58,9 +58,9 @@ struct Backward {
 
 }  // namespace
 
-void batch_norm_backward(Stream& stream, Tensor dy, Tensor x, Tensor y, Tensor gamma, Tensor saved_mean,
-                         Tensor saved_inv_std, BatchNorm options, bool training, bool accumulate, Tensor dx,
-                         Tensor dresidual, Tensor dgamma, Tensor dbeta) {
+void batch_norm_backward(Stream& stream, Tensor dy, Tensor x, Tensor y, Tensor, Tensor gamma,
+                         Tensor saved_mean, Tensor saved_inv_std, BatchNorm options, bool training, bool accumulate,
+                         Tensor dx, Tensor dresidual, Tensor dgamma, Tensor dbeta) {
   const Backward backward{dy, x,         options.relu ? y : Tensor{}, gamma,    saved_mean, saved_inv_std,
                           dx, dresidual, dgamma,                      dbeta,    training,   accumulate};
   stream.submit("batchNormBackward", [=](Context& context) {

@@ -78,7 +78,8 @@ void gradient_norm(Stream& stream, Tensor gradient, Tensor bits, Tensor weights,
     });
     double total = 0.0;
     for (std::ptrdiff_t i = 0; i < chunks; ++i) total += partial[i];
-    stats.as<float>()[slot] = static_cast<float>(std::sqrt(total));
+    auto* to = stats.as<float>();
+    to[slot] = static_cast<float>(std::sqrt(total) * unscale(to[stat_loss_scale]));
   });
 }
 
@@ -91,8 +92,10 @@ void optimizer_step(Stream& stream, Arena arena, Step options, Tensor hyper_tens
       stats[stat_skipped_steps] += 1.0F;
       return copy_master(context, arena);
     }
-    const Sgd sgd{hyper[hyper_lr], hyper[hyper_momentum], clip_scale(hyper[hyper_max_norm], stats[stat_grad_norm])};
-    const float ascent = ascends ? ascent_scale(hyper[hyper_rho], stats[stat_perturb_norm]) : 0.0F;
+    const float unscaled = unscale(stats[stat_loss_scale]);
+    const float clip = clip_scale(hyper[hyper_max_norm], stats[stat_grad_norm]);
+    const Sgd sgd{hyper[hyper_lr], hyper[hyper_momentum], clip * unscaled};
+    const float ascent = ascends ? ascent_scale(hyper[hyper_rho], stats[stat_perturb_norm]) * unscaled : 0.0F;
     const auto mode = static_cast<int>(working_mode(arena, ascends));
     const auto step = arena_kernels_for(context.isa()).step[options.nesterov][options.masked][mode];
     for_each_run(context, arena, decay_of_blocks(context, arena), [&](const ArenaRun& run) { step(run, sgd, ascent); });
@@ -104,9 +107,19 @@ void perturb(Stream& stream, Arena arena, bool masked, bool adaptive, Tensor hyp
     const float rho = hyper_tensor.as<const float>()[hyper_rho];
     auto* stats = stats_tensor.as<float>();
     if (!may_ascend(rho, stats)) return copy_master(context, arena);
-    const float ascent = ascent_scale(rho, stats[stat_perturb_norm]);
+    const float ascent = ascent_scale(rho, stats[stat_perturb_norm]) * unscale(stats[stat_loss_scale]);
     const auto run_perturb = arena_kernels_for(context.isa()).perturb[masked][adaptive];
     for_each_run(context, arena, nullptr, [&](const ArenaRun& run) { run_perturb(run, ascent); });
+  });
+}
+
+void update_loss_scale(Stream& stream, int interval, Tensor stats_tensor) {
+  stream.submit("updateLossScale", [=](Context&) {
+    auto* stats = stats_tensor.as<float>();
+    const LossScale next =
+        next_loss_scale({stats[stat_loss_scale], stats[stat_good_steps]}, stats[stat_grad_norm], interval);
+    stats[stat_loss_scale] = next.scale;
+    stats[stat_good_steps] = next.good_steps;
   });
 }
 
