@@ -1,0 +1,116 @@
+#include "cuda/conv/engines.hpp"
+
+#include <cstdlib>
+#include <utility>
+
+#include "cuda/choice/choice.hpp"
+#include "cuda/conv/cudnn_engine.hpp"
+#include "cuda/conv/direct.hpp"
+#include "cuda/conv/product.hpp"
+#include "cuda/conv/trial.hpp"
+
+namespace s2sam::conv {
+
+namespace {
+
+constexpr const char* direct = "direct";
+
+std::string pinned_kind() {
+  const char* text = std::getenv("S2SAM_CUDA_CONV");
+  const std::string kind = text != nullptr ? text : "";
+  if (kind.empty() || kind == direct || kind == "cudnn" || kind == "gemm") return kind;
+  throw Error(Code::argument, "conv2d", "S2SAM_CUDA_CONV is \"" + kind + "\", but must be direct, cudnn, gemm or empty");
+}
+
+/// Null where there is none that works.
+std::shared_ptr<const cudnn::Device> open_cudnn() {
+  const cudnn::Api* api = cudnn::Api::find();
+  if (api == nullptr) return nullptr;
+  try {
+    return std::make_shared<const cudnn::Device>(*api);
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+ChoiceCache cache_for(const Stream& stream) {
+  cudaDeviceProp properties;
+  stream.check(cudaGetDeviceProperties(&properties, stream.limits().index), "conv2d", "cudaGetDeviceProperties");
+  const cudnn::Api* api = cudnn::Api::find();
+  return {"convolutions", std::string(properties.name) + "-cudnn" + (api != nullptr ? std::to_string(api->version()) : "none")};
+}
+
+/// Nothing where it cannot be made.
+std::optional<Engine> made(const Candidate& candidate) {
+  try {
+    return candidate.make();
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+}  // namespace
+
+Engines::Engines(Stream& stream) : pinned_(pinned_kind()) {
+  const BesideCapture beside;
+  cublas_ = Cublas::open();
+  cudnn_ = open_cudnn();
+  if (pinned_.empty()) cache_ = cache_for(stream);
+}
+
+/// Best guess first: it is taken where nothing can be timed.
+std::vector<Candidate> Engines::candidates(const Problem& problem) const {
+  std::vector<Candidate> result;
+  const auto add = [&](const std::string& kind, std::vector<Candidate> of_kind) {
+    if (!pinned_.empty() && pinned_ != kind) return;
+    for (Candidate& candidate : of_kind) result.push_back(std::move(candidate));
+  };
+  add("gemm", product_candidates(cublas_, problem));
+  if (problem.pixels_in() > problem.n) add("cudnn", cudnn_candidates(cudnn_, problem));  // matrices are left to cuBLAS
+  if (direct_takes(problem)) {
+    result.push_back({direct, [problem]() -> Engine {
+                        return [problem](const Op& op, const Tensors& tensors) { run_direct(op, problem, tensors); };
+                      }});
+  }
+  return result;
+}
+
+Engine Engines::choose(const Op& op, const Problem& problem) const {
+  std::vector<Candidate> all = candidates(problem);
+  if (all.size() == 1 && all[0].name == direct) return all[0].make();  // ready as it is
+  const std::string question = problem.name();
+  Trial trial(op.limits().index, problem);
+
+  if (const auto known = cache_ ? cache_->find(question) : std::nullopt) {
+    for (const Candidate& candidate : all) {
+      if (candidate.name != *known) continue;
+      if (auto engine = made(candidate); engine && trial.works(*engine)) return std::move(*engine);
+    }
+  }
+
+  std::vector<std::string> names;
+  std::vector<Engine> engines;
+  for (const Candidate& candidate : all) {
+    if (auto engine = made(candidate)) {
+      names.push_back(candidate.name);
+      engines.push_back(std::move(*engine));
+    }
+  }
+  const std::optional<std::size_t> best = trial.fastest(engines);
+  if (!best) throw Error(Code::internal, op.name(), "no engine computes " + question + "; use smaller images or a smaller batch");
+  if (cache_) cache_->keep(question, names[*best]);
+  return std::move(engines[*best]);
+}
+
+const Engine& Engines::of(const Op& op, const Problem& problem) {
+  const auto found = chosen_.find(problem);
+  if (found != chosen_.end()) return found->second;
+  const BesideCapture beside;
+  return chosen_.emplace(problem, choose(op, problem)).first->second;
+}
+
+void run(const Op& op, const Problem& problem, const Tensors& tensors) {
+  op.stream().part<Engines>().of(op, problem)(op, tensors);
+}
+
+}  // namespace s2sam::conv

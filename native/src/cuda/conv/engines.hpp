@@ -1,0 +1,40 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cuda/choice/cache.hpp"
+#include "cuda/conv/engine.hpp"
+#include "cuda/libraries/cublas.hpp"
+#include "cuda/libraries/cudnn.hpp"
+
+namespace s2sam::conv {
+
+/// The engines of a stream's convolutions. For each problem the fastest is chosen once, by timing, and remembered on disk for this GPU
+/// and these libraries. S2SAM_CUDA_CONV=direct, cudnn or gemm admits that kind alone (and `direct` where it has no engine), and then
+/// nothing is remembered on disk.
+class Engines {
+ public:
+  explicit Engines(Stream& stream);
+
+  /// Ready to run, also in a recorded step.
+  const Engine& of(const Op& op, const Problem& problem);
+
+ private:
+  std::vector<Candidate> candidates(const Problem& problem) const;
+  Engine choose(const Op& op, const Problem& problem) const;
+
+  std::string pinned_;
+  std::shared_ptr<const Cublas> cublas_;
+  std::shared_ptr<const cudnn::Device> cudnn_;
+  std::optional<ChoiceCache> cache_;
+  std::map<Problem, Engine> chosen_;
+};
+
+/// Computes the pass with the fastest engine for the problem.
+void run(const Op& op, const Problem& problem, const Tensors& tensors);
+
+}  // namespace s2sam::conv

@@ -1,0 +1,157 @@
+#include "cuda/sparse/sparse.hpp"
+
+#include <limits>
+#include <utility>
+
+#include "cuda/mask/plans.hpp"
+#include "cuda/sparse/compiled.hpp"
+
+namespace s2sam::sparse {
+
+namespace {
+
+using conv::Pass;
+
+constexpr float one = 1.0F, zero = 0.0F;
+/// The only algorithm for compressed rows whose results do not vary.
+constexpr cusparseSpMMAlg_t product_algorithm = CUSPARSE_SPMM_CSR_ALG3;
+constexpr cusparseOperation_t as_is = CUSPARSE_OPERATION_NON_TRANSPOSE;
+
+/// The dense matrices of a product, transposed: cuSPARSE wants the sparse factor on the left.
+struct Dense {
+  cusparse::DenseMatrix left;   ///< forward: x^T, data and weight: dy^T
+  cusparse::DenseMatrix right;  ///< forward: y^T, data: dx^T, weight: x^T
+};
+
+Dense dense_of(const cusparse::Api& api, const conv::Problem& problem, const conv::Tensors& tensors) {
+  const std::int64_t pixels = problem.pixels_in();
+  const auto x = [&] { return cusparse::columns(api, problem.c, pixels, tensors.x.data, problem.images); };
+  const auto y = [&] { return cusparse::columns(api, problem.o, pixels, tensors.y.data, problem.images); };
+  switch (problem.pass) {
+    case Pass::forward: return {x(), y()};
+    case Pass::data: return {y(), x()};
+    case Pass::weight: break;
+  }
+  return {y(), x()};
+}
+
+bool suits(const conv::Problem& problem, const ops::MaskRef& mask) {
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+  return mask != nullptr && problem.is_product() && (problem.pass != Pass::weight || problem.kept_only) &&
+         mask->count < most && problem.pixels_in() < most;
+}
+
+/// What is compiled from the mask's bits of now; null where there is nothing and a step is being recorded.
+Compiled* compiled_of(const Op& op, Mask& mask) {
+  MaskPlans& plans = plans_of(mask);
+  if (plans.edited_by_recording) return nullptr;
+  if (plans.compiled == nullptr || plans.compiled->version != mask.version) {
+    if (op.stream().capturing()) return nullptr;
+    plans.compiled = std::make_shared<Compiled>();
+    plans.compiled->version = mask.version;
+    plans.compiled->rows.emplace(op, mask, false, Pattern::unknown);
+  }
+  return plans.compiled.get();
+}
+
+/// The rows that the pass needs: of W, and for the gradient of the input of W^T.
+const Pattern& pattern_of(const Op& op, Compiled& compiled, const Mask& mask, Pass pass) {
+  if (pass != Pass::data) return *compiled.rows;
+  if (!compiled.transposed) compiled.transposed.emplace(op, mask, true, compiled.rows->kept());
+  return *compiled.transposed;
+}
+
+cusparseStatus_t buffer_bytes(const cusparse::Handle& handle, Pass pass, const Dense& dense, cusparseSpMatDescr_t matrix,
+                              std::size_t& bytes) {
+  if (pass == Pass::weight) {
+    return handle.api().sampled_buffer(handle.get(), as_is, CUSPARSE_OPERATION_TRANSPOSE, &one, dense.left.get(),
+                                       dense.right.get(), &zero, matrix, CUDA_R_32F, CUSPARSE_SDDMM_ALG_DEFAULT, &bytes);
+  }
+  return handle.api().product_buffer(handle.get(), as_is, as_is, &one, matrix, dense.left.get(), &zero, dense.right.get(),
+                                     CUDA_R_32F, product_algorithm, &bytes);
+}
+
+cusparseStatus_t preprocess(const cusparse::Handle& handle, const conv::Problem& problem, const Dense& dense, const Plan& plan) {
+  const float* beta = problem.accumulate ? &one : &zero;
+  if (problem.pass == Pass::weight) {
+    return handle.api().sampled_prepare(handle.get(), as_is, CUSPARSE_OPERATION_TRANSPOSE, &one, dense.left.get(),
+                                        dense.right.get(), &zero, plan.matrix.get(), CUDA_R_32F, CUSPARSE_SDDMM_ALG_DEFAULT,
+                                        plan.buffer->as<void>());
+  }
+  return handle.api().product_prepare(handle.get(), as_is, as_is, &one, plan.matrix.get(), dense.left.get(), beta,
+                                      dense.right.get(), CUDA_R_32F, product_algorithm, plan.buffer->as<void>());
+}
+
+/// The type of the sparse matrix: a gradient is f32, a factor of the other factor's type.
+DType values_type(const conv::Problem& problem) { return problem.pass == Pass::weight ? DType::f32 : problem.images; }
+
+void* values_in_scratch(const Op& op, const conv::Problem& problem, const Pattern& pattern) {
+  return op.scratch(static_cast<std::size_t>(pattern.kept()) * size_of(values_type(problem)));
+}
+
+Plan make_plan(const Op& op, const conv::Problem& problem, const conv::Tensors& tensors, const Pattern& pattern) {
+  if (pattern.kept() == 0) return {};
+  const cusparse::Handle& handle = op.stream().part<cusparse::Handle>();
+  Plan plan;
+  plan.matrix = cusparse::csr(handle.api(), pattern.rows(), pattern.columns(), pattern.kept(), pattern.offsets(),
+                              pattern.column_of(), values_in_scratch(op, problem, pattern), values_type(problem));
+  const Dense dense = dense_of(handle.api(), problem, tensors);
+  std::size_t bytes = 0;
+  if (buffer_bytes(handle, problem.pass, dense, plan.matrix.get(), bytes) != CUSPARSE_STATUS_SUCCESS) return {};
+  plan.buffer = std::make_unique<KeptBlock>(op.stream(), bytes);
+  if (preprocess(handle, problem, dense, plan) != CUSPARSE_STATUS_SUCCESS) return {};
+  return plan;
+}
+
+void run_product(const Op& op, const cusparse::Handle& handle, const conv::Problem& problem, const conv::Tensors& tensors,
+                 const Pattern& pattern, const Plan& plan, void* values) {
+  gather_values(op, pattern, tensors.w, problem.images, values);
+  const Dense dense = dense_of(handle.api(), problem, tensors);
+  handle.api().check(handle.api().product(handle.get(), as_is, as_is, &one, plan.matrix.get(), dense.left.get(),
+                                          problem.accumulate ? &one : &zero, dense.right.get(), CUDA_R_32F, product_algorithm,
+                                          plan.buffer->as<void>()),
+                     "cusparseSpMM");
+}
+
+void run_sampled(const Op& op, const cusparse::Handle& handle, const conv::Problem& problem, const conv::Tensors& tensors,
+                 const Pattern& pattern, const Plan& plan, void* values) {
+  const Dense dense = dense_of(handle.api(), problem, tensors);
+  handle.api().check(handle.api().sampled(handle.get(), as_is, CUSPARSE_OPERATION_TRANSPOSE, &one, dense.left.get(),
+                                          dense.right.get(), &zero, plan.matrix.get(), CUDA_R_32F, CUSPARSE_SDDMM_ALG_DEFAULT,
+                                          plan.buffer->as<void>()),
+                     "cusparseSDDMM");
+  scatter_values(op, pattern, static_cast<const float*>(values), problem.accumulate, tensors.w);
+}
+
+}  // namespace
+
+bool usable(const Op& op, const conv::Problem& problem, const conv::Tensors& tensors, const ops::MaskRef& mask) {
+  if (!suits(problem, mask) || cusparse::Api::find() == nullptr) return false;
+  Compiled* compiled = compiled_of(op, *mask);
+  if (compiled == nullptr) return false;
+  auto found = compiled->plans.find(problem);
+  if (op.stream().capturing()) return found != compiled->plans.end() && found->second.matrix && found->second.ran;
+  if (found == compiled->plans.end()) {
+    const Pattern& pattern = pattern_of(op, *compiled, *mask, problem.pass);
+    found = compiled->plans.emplace(problem, make_plan(op, problem, tensors, pattern)).first;
+  }
+  return found->second.matrix != nullptr;
+}
+
+void run(const Op& op, const conv::Problem& problem, const conv::Tensors& tensors, const ops::MaskRef& mask) {
+  const cusparse::Handle& handle = op.stream().part<cusparse::Handle>();
+  const std::shared_ptr<Compiled> compiled = plans_of(*mask).compiled;
+  const Pattern& pattern = pattern_of(op, *compiled, *mask, problem.pass);
+  Plan& plan = compiled->plans.at(problem);
+  void* values = values_in_scratch(op, problem, pattern);
+  handle.api().check(handle.api().set_values(plan.matrix.get(), values), "cusparseSpMatSetValues");
+  if (problem.pass == Pass::weight) {
+    run_sampled(op, handle, problem, tensors, pattern, plan, values);
+  } else {
+    run_product(op, handle, problem, tensors, pattern, plan, values);
+  }
+  plan.ran = true;
+  op.stream().note_pattern({mask, compiled->version, compiled});
+}
+
+}  // namespace s2sam::sparse

@@ -1,0 +1,241 @@
+#include "cuda/stream/stream.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "s2sam/ops.hpp"
+
+namespace s2sam {
+
+namespace {
+
+/// Up to here a copy of plain data goes straight into its tensor; larger ones overlap with the work enqueued before them.
+constexpr std::size_t small_copy = std::size_t{64} << 10;
+
+CudaStream make_stream() {
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "openDevice", "cudaStreamCreateWithFlags");
+  return CudaStream(stream);
+}
+
+DeviceLimits limits_of(int device) {
+  check(cudaSetDevice(device), "openDevice", "cudaSetDevice");
+  const auto attribute = [device](cudaDeviceAttr wanted) {
+    int value = 0;
+    check(cudaDeviceGetAttribute(&value, wanted, device), "openDevice", "cudaDeviceGetAttribute");
+    return value;
+  };
+  return {device, attribute(cudaDevAttrMultiProcessorCount),
+          10 * attribute(cudaDevAttrComputeCapabilityMajor) + attribute(cudaDevAttrComputeCapabilityMinor)};
+}
+
+bool asked_for_synchronous() {
+  const char* text = std::getenv("S2SAM_SYNC");
+  return text != nullptr && std::string_view(text) == "1";
+}
+
+struct GraphDeleter {
+  void operator()(cudaGraph_t graph) const noexcept { cudaGraphDestroy(graph); }
+};
+
+struct GraphExecDeleter {
+  void operator()(cudaGraphExec_t exec) const noexcept { cudaGraphExecDestroy(exec); }
+};
+
+/// What a backend::Recording points to.
+struct RecordedStep {
+  std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, GraphExecDeleter> exec;
+  std::vector<NotedPattern> patterns;
+};
+
+RecordedStep& recorded(const backend::Recording& recording) { return *static_cast<RecordedStep*>(recording.get()); }
+
+/// Bytes of the tensor's elements as the host has them.
+std::size_t host_bytes(const Tensor& tensor) {
+  return static_cast<std::size_t>(tensor.shape.count()) * (is_half(tensor.dtype) ? sizeof(float) : size_of(tensor.dtype));
+}
+
+Tensor host_form(const Tensor& tensor, void* data) {
+  return {tensor.shape, is_half(tensor.dtype) ? DType::f32 : tensor.dtype, Format::plain, 0, data};
+}
+
+/// Whether the device holds it as the host does.
+bool is_host_form(const Tensor& tensor) { return tensor.format == Format::plain && !is_half(tensor.dtype); }
+
+std::exception_ptr error_of(const Fault& fault) {
+  const std::string limit = std::to_string(fault.limit);
+  switch (fault.kind) {
+    case Fault::none: return nullptr;
+    case Fault::index_out_of_range:
+      return std::make_exception_ptr(
+          Error(Code::argument, fault.op.get(),
+                std::string(fault.what.get()) + "[" + std::to_string(fault.position) + "] is " + std::to_string(fault.value) +
+                    ", but must be at least 0 and less than " + limit));
+    case Fault::too_few_weights:
+      return std::make_exception_ptr(
+          Error(Code::argument, fault.op.get(),
+                std::to_string(fault.value) + " weights were asked for, but the " +
+                    (fault.position == 1 ? "mask over " + fault.shape.string() + " has "
+                                         : std::to_string(fault.position) + " masks together have ") +
+                    limit + fault.what.get() + "; ask for 0 to " + limit));
+  }
+  return std::make_exception_ptr(Error(Code::internal, "wait", "the record of faults is damaged"));
+}
+
+}  // namespace
+
+Stream::Stream(int device)
+    : limits_(limits_of(device)),
+      synchronous_(asked_for_synchronous()),
+      stream_(make_stream()),
+      copies_(make_stream()),
+      faults_(backend::allocate(*this, sizeof(Fault))),
+      ticket_(backend::allocate(*this, tickets * sizeof(unsigned))),
+      completion_(device) {
+  check(cudaMemsetAsync(faults_.get(), 0, sizeof(Fault), handle()), "openDevice", "cudaMemsetAsync");
+  check(cudaMemsetAsync(ticket_.get(), 0, tickets * sizeof(unsigned), handle()), "openDevice", "cudaMemsetAsync");
+}
+
+Stream::~Stream() { cudaStreamSynchronize(handle()); }
+
+void Stream::check(cudaError_t status, const char* op, const char* call) const {
+  if (status == cudaSuccess) return;
+  const Error error = cuda_error(op, call, status);
+  Health::get().note(status, error);
+  throw Error(error);
+}
+
+void Stream::begin_op() {
+  Health::get().check();
+  check(cudaSetDevice(limits_.index), "device", "cudaSetDevice");
+  scratch_.rewind(*this);
+}
+
+void Stream::synchronize(const char* op) { check(cudaStreamSynchronize(handle()), op, "cudaStreamSynchronize"); }
+
+Event Stream::mark(const char* op) const {
+  Event event = make_event(op);
+  check(cudaEventRecord(event.get(), handle()), op, "cudaEventRecord");
+  return event;
+}
+
+void Stream::begin_capture() {
+  begin_op();
+  before_capture_ = mark("captureBegin");
+  noted_.clear();
+  check(cudaStreamBeginCapture(handle(), cudaStreamCaptureModeThreadLocal), "captureBegin", "cudaStreamBeginCapture");
+  capturing_ = true;
+}
+
+backend::Recording Stream::end_capture() {
+  capturing_ = false;
+  cudaGraph_t made = nullptr;
+  check(cudaStreamEndCapture(handle(), &made), "captureEnd", "cudaStreamEndCapture");
+  const std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, GraphDeleter> graph(made);
+  auto step = std::make_shared<RecordedStep>();
+  step->patterns = std::exchange(noted_, {});
+  cudaGraphExec_t exec = nullptr;
+  check(cudaGraphInstantiate(&exec, graph.get(), 0), "captureEnd", "cudaGraphInstantiate");
+  step->exec.reset(exec);
+  scratch_.pin();
+  return step;
+}
+
+void Stream::replay(const backend::Recording& recording) {
+  begin_op();
+  check(cudaGraphLaunch(recorded(recording).exec.get(), handle()), "replay", "cudaGraphLaunch");
+  if (synchronous_) synchronize("replay");
+  // The graph must outlive the launch.
+  completion_.after(mark("replay"), [recording](cudaError_t) {});
+}
+
+void Stream::note_pattern(NotedPattern pattern) {
+  if (capturing_) noted_.push_back(std::move(pattern));
+}
+
+bool Stream::stale(const backend::Recording& recording) {
+  const auto changed = [](const NotedPattern& pattern) { return pattern.mask->version != pattern.version; };
+  const auto& patterns = recorded(recording).patterns;
+  return std::any_of(patterns.begin(), patterns.end(), changed);
+}
+
+void Stream::upload(std::shared_ptr<const void> host, const Tensor& y) {
+  constexpr const char* op = "write";
+  begin_op();
+  const std::size_t bytes = host_bytes(y);
+  const bool direct = is_host_form(y) && bytes <= small_copy;
+  const Staging::BlockPtr block = staging_.take(*this, op, bytes, !direct);
+  std::memcpy(block->host.get(), host.get(), bytes);
+  if (direct) {
+    check(cudaMemcpyAsync(y.data, block->host.get(), bytes, cudaMemcpyHostToDevice, handle()), op, "cudaMemcpyAsync");
+  } else {
+    check(cudaMemcpyAsync(block->device.get(), block->host.get(), bytes, cudaMemcpyHostToDevice, copies_.get()), op,
+          "cudaMemcpyAsync");
+    const Event copied = make_event(op);
+    check(cudaEventRecord(copied.get(), copies_.get()), op, "cudaEventRecord");
+    check(cudaStreamWaitEvent(handle(), copied.get(), 0), op, "cudaStreamWaitEvent");
+    ops::copy(*this, host_form(y, block->device.get()), y);
+  }
+  completion_.after(mark(op), [block](cudaError_t) {});
+}
+
+void Stream::download(const Tensor& x, void* host) {
+  constexpr const char* op = "read";
+  begin_op();
+  const std::size_t bytes = host_bytes(x);
+  const bool direct = is_host_form(x);
+  const Staging::BlockPtr block = staging_.take(*this, op, bytes, !direct);
+  if (!direct) ops::copy(*this, x, host_form(x, block->device.get()));
+  const void* source = direct ? x.data : block->device.get();
+  check(cudaMemcpyAsync(block->host.get(), source, bytes, cudaMemcpyDeviceToHost, handle()), op, "cudaMemcpyAsync");
+  completion_.after(mark(op), [block, host, bytes](cudaError_t status) {
+    if (status == cudaSuccess) std::memcpy(host, block->host.get(), bytes);
+  });
+}
+
+void Stream::on_complete(std::function<void(std::exception_ptr)> done) {
+  constexpr const char* op = "wait";
+  begin_op();
+  const Staging::BlockPtr block = staging_.take(*this, op, sizeof(Fault), false);
+  check(cudaMemcpyAsync(block->host.get(), faults(), sizeof(Fault), cudaMemcpyDeviceToHost, handle()), op, "cudaMemcpyAsync");
+  check(cudaMemsetAsync(faults(), 0, sizeof(Fault), handle()), op, "cudaMemsetAsync");
+  completion_.after(mark(op), [block, done = std::move(done)](cudaError_t status) {
+    if (status == cudaSuccess) return done(error_of(*static_cast<const Fault*>(block->host.get())));
+    const Error error = cuda_error(op, "the GPU", status);
+    Health::get().note(status, error);
+    done(std::make_exception_ptr(error));
+  });
+}
+
+void Stream::read_now(const char* op, const void* from, void* to, std::size_t bytes) {
+  const Staging::BlockPtr block = staging_.take(*this, op, bytes, false);
+  check(cudaMemcpyAsync(block->host.get(), from, bytes, cudaMemcpyDeviceToHost, handle()), op, "cudaMemcpyAsync");
+  synchronize(op);
+  std::memcpy(to, block->host.get(), bytes);
+}
+
+void Stream::release_later(std::vector<backend::Memory> blocks) {
+  if (blocks.empty()) return;
+  Event event;
+  if (capturing_) {  // nothing runs on this stream meanwhile
+    event = std::move(before_capture_);
+    before_capture_ = make_event("release");
+  } else {
+    event = mark("release");
+  }
+  completion_.after(std::move(event), [kept = std::make_shared<std::vector<backend::Memory>>(std::move(blocks))](cudaError_t) {
+    kept->clear();
+  });
+}
+
+void Stream::drain() {
+  const BesideCapture beside;
+  if (!capturing_) cudaStreamSynchronize(handle());
+  completion_.drain();
+}
+
+}  // namespace s2sam
