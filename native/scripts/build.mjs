@@ -1,9 +1,12 @@
-// Builds build/Release/s2sam_cpu.node: with cmake-js where CMake is installed, else with the node-gyp that npm brings. Skips
-// when the binary is newer than everything it is made of. Downloads nothing: the Node-API headers are a package.
+// Builds build/Release/s2sam_cpu.node, and s2sam_cuda.node where there is what it takes: with cmake-js where CMake is installed,
+// else the first one alone with the node-gyp that npm brings. Skips a binary that is newer than everything it is made of.
+// Downloads nothing: the Node-API headers are a package, and CUDA is fetched by fetch-cuda.mjs alone.
 //
-//   pnpm build:native [--force] [--tool cmake|gyp] [--portable]
+//   npm run build:native [-- [--backend cpu|cuda] [--force] [--tool cmake|gyp] [--portable]]
 //
 // --portable (CMake only) also links the C++ library into the binary, for one that is to run elsewhere.
+// S2SAM_CUDA=0: never builds for CUDA; 1: it is an error when that is not possible. Otherwise one line says why it was not.
+// S2SAM_CUDA_ARCHITECTURES: for which GPUs, e.g. 90-real, in the form of CMAKE_CUDA_ARCHITECTURES; see cmake/cuda.cmake.
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { $, argv, fs, ProcessOutput, path, which } from 'zx';
@@ -11,10 +14,18 @@ import { $, argv, fs, ProcessOutput, path, which } from 'zx';
 const require = createRequire(import.meta.url);
 const root = fileURLToPath(new URL('..', import.meta.url));
 const at = (...parts) => path.join(root, ...parts);
-const binary = at('build', 'Release', 's2sam_cpu.node');
-const name = path.relative(process.cwd(), binary);
-/** Everything the binary is made of. */
-const inputs = ['src', 'include', '../cmake', 'CMakeLists.txt', 'binding.gyp', 'sources.json', 'package.json'];
+const binaryOf = (backend) => at('build', 'Release', `s2sam_${backend}.node`);
+const nameOf = (backend) => path.relative(process.cwd(), binaryOf(backend));
+/** A build folder of its own for each, so that a CUDA that cannot be configured is no trouble to the CPU. */
+const folderOf = (backend) => at('build', backend === 'cpu' ? 'cmake' : `cmake-${backend}`);
+/** CMake's modules: in the repository, and in the installed package. */
+const modules = ['../cmake', 'cmake'].map((folder) => at(folder)).find((folder) => fs.existsSync(folder));
+/** Everything a binary is made of. */
+const inputsOf = (backend) => [
+  ...['addon', 'memory', 'shape', backend].map((folder) => at('src', folder)),
+  ...['include', 'CMakeLists.txt', 'binding.gyp', 'sources.json', 'package.json'].map((file) => at(file)),
+  modules,
+];
 
 class BuildError extends Error {}
 
@@ -27,8 +38,9 @@ function newestChange(file) {
   return Math.max(stat.mtimeMs, ...fs.readdirSync(file).map((entry) => newestChange(path.join(file, entry))));
 }
 
-const isCurrent = () =>
-  fs.existsSync(binary) && fs.statSync(binary).mtimeMs > Math.max(...inputs.map((input) => newestChange(at(input))));
+const isNewest = (backend) =>
+  fs.existsSync(binaryOf(backend)) &&
+  fs.statSync(binaryOf(backend)).mtimeMs > Math.max(...inputsOf(backend).map(newestChange));
 
 function chooseTool() {
   const wish = argv.tool ?? (argv.portable ? 'cmake' : undefined);
@@ -54,22 +66,29 @@ const compilers = () => (process.env.CXX ? [process.env.CXX.split(' ')[0]] : ['c
 
 const shell = $({ cwd: root, stdio: 'inherit', verbose: false });
 
-async function buildWithCMake() {
+async function buildWithCMake(backend) {
   needPrograms(['cmake'], compilers(), ['ninja', 'make']);
-  const out = at('build', 'cmake');
+  const out = folderOf(backend);
   forgetMovedCache(out);
   const cmakeJs = path.join(path.dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
-  const option = `--CDS2SAM_STATIC_STDCXX=${argv.portable ? 'ON' : 'OFF'}`;
-  await shell`${process.execPath} ${cmakeJs} configure --out ${out} --log-level warn ${option}`;
+  const options = { S2SAM_BACKEND: backend, S2SAM_STATIC_STDCXX: argv.portable ? 'ON' : 'OFF' };
+  if (backend === 'cuda' && architectures) options.S2SAM_CUDA_ARCHITECTURES = architectures;
+  const definitions = Object.entries(options).map(([name, value]) => `--CD${name}=${value}`);
+  await shell`${process.execPath} ${cmakeJs} configure --out ${out} --log-level warn ${definitions}`;
   await shell`${process.execPath} ${cmakeJs} build --out ${out} --log-level warn`;
+}
+
+/** A value of the build folder's cache, if there is one. */
+function cached(out, name) {
+  const cache = path.join(out, 'CMakeCache.txt');
+  if (!fs.existsSync(cache)) return undefined;
+  return new RegExp(`^${name}:\\w+=(.*)$`, 'm').exec(fs.readFileSync(cache, 'utf8'))?.[1];
 }
 
 /** CMake refuses a cache that was made at another place; a copied checkout has one. */
 function forgetMovedCache(out) {
-  const cache = path.join(out, 'CMakeCache.txt');
-  if (!fs.existsSync(cache)) return;
-  const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(fs.readFileSync(cache, 'utf8'))?.[1];
-  if (home === undefined || path.resolve(home) !== path.resolve(root)) fs.removeSync(out);
+  const home = cached(out, 'CMAKE_HOME_DIRECTORY');
+  if (home !== undefined && path.resolve(home) !== path.resolve(root)) fs.removeSync(out);
 }
 
 async function buildWithGyp() {
@@ -109,18 +128,73 @@ function prepareHeaders() {
   return folder;
 }
 
-async function main() {
-  if (!argv.force && !argv.portable && isCurrent()) {
-    console.log(`${name} is up to date`);
-    return;
-  }
-  const tool = chooseTool();
-  if (argv.force) fs.removeSync(at('build'));
-  console.log(`Building ${name} with ${tool === 'cmake' ? 'cmake-js' : 'node-gyp'} ...`);
-  await (tool === 'cmake' ? buildWithCMake() : buildWithGyp());
-  if (!fs.existsSync(binary)) throw new BuildError(`the build ended without making ${name}`);
+/** Removes what was built, for one backend or all. */
+function forget(backend) {
+  if (backend === undefined) fs.removeSync(at('build'));
+  else for (const place of [folderOf(backend), binaryOf(backend)]) fs.removeSync(place);
+}
+
+async function build(backend, tool) {
+  console.log(`Building ${nameOf(backend)} with ${tool === 'cmake' ? 'cmake-js' : 'node-gyp'} ...`);
+  await (tool === 'cmake' ? buildWithCMake(backend) : buildWithGyp());
+  const binary = binaryOf(backend);
+  if (!fs.existsSync(binary)) throw new BuildError(`the build ended without making ${nameOf(backend)}`);
   fs.utimesSync(binary, new Date(), new Date()); // a build that had nothing to link is current too
-  console.log(`Built ${name}`);
+  console.log(`Built ${nameOf(backend)}`);
+}
+
+function isCurrent(backend) {
+  if (argv.force || argv.portable || !isNewest(backend)) return false;
+  if (backend === 'cpu' || !architectures) return true;
+  return cached(folderOf(backend), 'S2SAM_CUDA_ARCHITECTURES') === architectures;
+}
+
+/** Why there can be no build for CUDA here, or undefined. */
+async function cudaObstacle() {
+  if (wish.cuda === '0') return 'S2SAM_CUDA is 0';
+  if (!installed('cmake')) return 'this needs CMake';
+  const found = await $({ verbose: false })`cmake -P ${path.join(modules, 'find_cuda.cmake')}`;
+  return /^missing: (.*)$/m.exec(found.stdout)?.[1];
+}
+
+/** Is never the reason why there is no CPU binary: comes last, and fails only if it was asked for. */
+async function buildCuda() {
+  const obstacle = await cudaObstacle();
+  try {
+    if (obstacle !== undefined) throw new BuildError(obstacle);
+    if (isCurrent('cuda')) console.log(`${nameOf('cuda')} is up to date`);
+    else await build('cuda', 'cmake');
+  } catch (error) {
+    if (wish.cuda === '1') throw error;
+    const failed = error instanceof ProcessOutput;
+    const why = failed ? 'its build failed; `S2SAM_CUDA=1 npm run build:native` shows the errors' : error.message;
+    console.log(`The CUDA backend was not built: ${why}`);
+  }
+}
+
+/** What the user asked for. */
+const wish = { backend: argv.backend, cuda: process.env.S2SAM_CUDA };
+const architectures = process.env.S2SAM_CUDA_ARCHITECTURES;
+
+function checkWish() {
+  const { backend, cuda } = wish;
+  if (backend !== undefined && backend !== 'cpu' && backend !== 'cuda') {
+    throw new BuildError(`--backend is '${backend}'; it must be cpu or cuda`);
+  }
+  if (cuda !== undefined && cuda !== '' && cuda !== '0' && cuda !== '1') {
+    throw new BuildError(`S2SAM_CUDA is '${cuda}'; it must be 0 or 1`);
+  }
+}
+
+async function main() {
+  checkWish();
+  const tool = chooseTool();
+  if (argv.force) forget(wish.backend);
+  if (wish.backend !== 'cuda') {
+    if (isCurrent('cpu')) console.log(`${nameOf('cpu')} is up to date`);
+    else await build('cpu', tool);
+  }
+  if (wish.backend !== 'cpu') await buildCuda();
 }
 
 try {

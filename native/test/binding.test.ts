@@ -72,6 +72,8 @@ describe('wrong values', () => {
   const calls: [keyof NativeBinding, () => unknown[]][] = [
     ['create', () => [device, 'f32', [2, 3], false]],
     ['view', () => [plain([6]), 2, [2, 2]]],
+    ['cast', () => [plain([6]), 'f32']],
+    ['updateLossScale', () => [plain([8]), 2000]],
     ['fill', () => [plain([6], 'u8'), 2]],
     ['write', () => [plain([2]), new Float32Array(2)]],
     ['gather', () => [plain([4, 2]), plain([3], 'i32')]],
@@ -90,7 +92,18 @@ describe('wrong values', () => {
     ['topK', () => [plain([2, 3]), 2]],
     [
       'augment',
-      () => [plain([5, 3, 4, 4], 'u8'), plain([2], 'i32'), plain([1], 'i32'), plain([3]), plain([3]), 1, true, 1, 2],
+      () => [
+        plain([5, 3, 4, 4], 'u8'),
+        plain([2], 'i32'),
+        plain([1], 'i32'),
+        plain([3]),
+        plain([3]),
+        1,
+        true,
+        1,
+        2,
+        'f32',
+      ],
     ],
     ['affine', () => [plain([2]), 2, 1]],
     ['randomNormal', () => [plain([2]), 1, 2, 0, 1]],
@@ -99,7 +112,7 @@ describe('wrong values', () => {
       () => {
         const [master, momentum, gradient, working] = [plain([128]), plain([128]), plain([128]), plain([128])];
         const tables = [plain([4], 'u32'), plain([1, 2], 'i32'), plain([1]), plain([8]), plain([8])];
-        return [master, momentum, gradient, working, ...tables, true, true, true];
+        return [master, momentum, gradient, working, 0, ...tables, true, true, true];
       },
     ],
   ];

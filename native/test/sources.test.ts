@@ -6,23 +6,30 @@ import { readSources } from '../scripts/sources.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const sources = readSources();
-const groups = ['addon', 'cpu', 'cpuKernels'] as const;
+const groups = ['addon', 'cpu', 'cpuKernels', 'cuda', 'cudaKernels'] as const;
+/** What node-gyp builds, which knows no nvcc. */
+const gypGroups = ['addon', 'cpu', 'cpuKernels'] as const;
 
 const onDisk = (folder: string): string[] =>
   readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.cc'))
+    .filter((name) => name.endsWith('.cc') || name.endsWith('.cu'))
     .map((name) => `${folder}/${name}`);
 
 describe('sources.json', () => {
   it('names every source file there is, once', () => {
     const listed = groups.flatMap((group) => sources[group]);
-    const there = ['addon', 'memory', 'shape', 'cpu'].flatMap((folder) => onDisk(`src/${folder}`));
+    const there = ['addon', 'memory', 'shape', 'cpu', 'cuda'].flatMap((folder) => onDisk(`src/${folder}`));
     expect([...listed].sort()).toEqual([...there].sort());
   });
 
   it('compiles once per instruction set exactly the files that are named so', () => {
     const kernels = onDisk('src/cpu').filter((name) => name.endsWith('.kernels.cc'));
     expect([...sources.cpuKernels].sort()).toEqual(kernels.sort());
+  });
+
+  it('gives nvcc exactly the files that are named so', () => {
+    const kernels = onDisk('src/cuda').filter((name) => name.endsWith('.cu'));
+    expect([...sources.cudaKernels].sort()).toEqual(kernels.sort());
   });
 
   const cmake = spawnSync('cmake', ['--version']).status === 0;
@@ -39,6 +46,6 @@ describe('sources.json', () => {
     const printed = commands.flatMap((command) =>
       execFileSync(process.execPath, command.split(' '), { cwd: root, encoding: 'utf8' }).trim().split('\n'),
     );
-    expect(printed.sort()).toEqual(groups.flatMap((group) => sources[group]).sort());
+    expect(printed.sort()).toEqual(gypGroups.flatMap((group) => sources[group]).sort());
   });
 });

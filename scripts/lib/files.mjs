@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './command.mjs';
 
-const NOT_OURS = new Set(['node_modules', 'dist', 'build', 'runs', '.git', '.tools', '.cache']);
+const NOT_OURS = new Set(['node_modules', 'dist', 'build', 'runs', '.git', '.tools', '.cache', '.cuda']);
 
 function walk(folder) {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, run, step } from './command.mjs';
+import { root, run, say, step } from './command.mjs';
 
 const at = (...parts) => join(root, ...parts);
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
@@ -44,11 +44,23 @@ export async function installPackages(pnpm) {
   writeFileSync(stamp, current);
 }
 
-/** Builds the addon with cmake-js, or node-gyp where there is no cmake; the script itself knows what is out of date. */
-export async function buildNative() {
+/** Runs the build script, which itself knows what is out of date, for one backend; resolves with what it printed. */
+function buildBackend(backend) {
   const script = [at('node_modules', 'zx', 'build', 'cli.js'), at('native', 'scripts', 'build.mjs')];
   const remedy = 'the first "error:" line says what is wrong; S2SAM_VERBOSE=1 shows the whole output.';
-  await step('Building the native addon (minutes when it is new)', () => node(script, remedy));
+  return node([...script, '--backend', backend], remedy);
+}
+
+/** Builds the addon with cmake-js, or node-gyp where there is no cmake. */
+export async function buildNative() {
+  await step('Building the native addon (minutes when it is new)', () => buildBackend('cpu'));
+}
+
+/** Builds the addon for CUDA where there is what it takes, else says why not; S2SAM_CUDA=1 makes that an error. */
+export async function buildCuda() {
+  const output = await step('Building it for CUDA, where there is nvcc', () => buildBackend('cuda'));
+  const obstacle = output.match(/^The CUDA backend was not built: .*$/m);
+  if (obstacle !== null) say(`  ${obstacle[0]}`);
 }
 
 /** Compiles the packages, each of which the cli knows, and the examples; incremental, so it is simply always run. */

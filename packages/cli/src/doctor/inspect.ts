@@ -1,20 +1,11 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { basename } from 'node:path';
-import { devices, openDevice } from '@s2sam/core';
+import { openDevice } from '@s2sam/core';
 import { DatasetUnavailableError, openDataset } from '@s2sam/data';
 import { type BackendInfo, loadCpu } from '@s2sam/native';
+import { cudaFindings } from './cuda.js';
+import { type Finding, gigabytes, told } from './finding.js';
 import { type SelfTest, selfTest } from './selfTest.js';
-
-/** One thing looked at. `ok` is undefined for what is only told. */
-export interface Finding {
-  readonly name: string;
-  readonly ok: boolean | undefined;
-  readonly detail: string;
-}
-
-const told = (name: string, detail: string): Finding => ({ name, ok: undefined, detail });
-
-const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
 function nodeFinding(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -46,14 +37,6 @@ function binaryFindings(info: BackendInfo): Finding[] {
   ];
 }
 
-function cudaFinding(): Finding {
-  const cuda = devices().filter(({ kind }) => kind === 'cuda');
-  const usable = cuda.filter((device) => device.usable);
-  if (usable.length > 0)
-    return { name: 'cuda', ok: true, detail: usable.map((device) => `${device.id} ${device.name}`).join(', ') };
-  return told('cuda', `not used: ${cuda[0]?.reason ?? 'no such device'}`);
-}
-
 /** What of the known data sets lies on this machine; a damaged copy is a fault, a missing one is not. */
 async function dataFinding(name: 'cifar10' | 'cifar100', root: string | undefined): Promise<Finding> {
   try {
@@ -74,7 +57,7 @@ function testFinding({ error, passed, gflops }: SelfTest): Finding {
 export async function inspect(
   dataRoot: string | undefined,
 ): Promise<{ findings: Finding[]; selfTest: SelfTest | undefined }> {
-  const findings = [nodeFinding(), machineFinding()];
+  const findings = [nodeFinding(), machineFinding(), ...cudaFindings()];
   let result: SelfTest | undefined;
   try {
     const info = loadCpu().info();
@@ -83,7 +66,6 @@ export async function inspect(
     const sets = `compiled ${info.compiledIsas.join(', ')}; used ${opened.isa || 'none'}`;
     findings.push({ name: 'device', ok: true, detail: `${opened.name} (${opened.kind}), ${opened.threads} threads` });
     findings.push(told('instructions', sets));
-    findings.push(cudaFinding());
     result = await selfTest(opened);
     findings.push(testFinding(result));
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { DeviceHandle, DTypeName, HostArray, MemoryInfo, NativeBinding } from '@s2sam/native';
 import { DisposedError } from '../errors.js';
-import { Tensor } from '../tensor/tensor.js';
+import { isFloat, Tensor } from '../tensor/tensor.js';
 import { Graph } from './graph.js';
 
 export type DeviceKind = 'cpu' | 'cuda';
@@ -8,7 +8,7 @@ export type DeviceKind = 'cpu' | 'cuda';
 export interface TensorOptions {
   /** Default: the array's own type, f32 for number arrays. */
   readonly dtype?: DTypeName;
-  /** Keep [N, C, H, W] in the backend's own layout, as image ops need it. Default: true for f32 of rank 4. */
+  /** Keep [N, C, H, W] in the backend's own layout, as image ops need it. Default: true for floating point of rank 4. */
   readonly activation?: boolean;
 }
 
@@ -45,6 +45,11 @@ export class Device implements Disposable, AsyncDisposable {
     return this.#handle;
   }
 
+  /** Whether this device computes in a type; the CPU does not in `f16` and `bf16`. */
+  supports(dtype: DTypeName): boolean {
+    return this.native.stores(dtype);
+  }
+
   /** Copies host data (row-major) to the device. Throws ShapeError when the count does not fit the shape. */
   tensor(data: HostArray | readonly number[], shape: readonly number[], options: TensorOptions = {}): Tensor {
     return Tensor.from(this, data, shape, options);
@@ -53,7 +58,7 @@ export class Device implements Disposable, AsyncDisposable {
   /** A tensor of zeros. */
   zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
     const dtype = options.dtype ?? 'f32';
-    const activation = options.activation ?? (dtype === 'f32' && shape.length === 4);
+    const activation = options.activation ?? (isFloat(dtype) && shape.length === 4);
     return Tensor.adopt(this, this.native.create(this.handle, dtype, shape, activation));
   }
 
