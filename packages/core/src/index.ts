@@ -1,4 +1,6 @@
+export { cast } from './autograd/cast.js';
 export { type Conv2dGeometry, conv2d } from './autograd/conv.js';
+export { Decisions } from './autograd/decisions.js';
 export {
   abs,
   add,
@@ -9,6 +11,7 @@ export {
   log,
   max,
   mean,
+  meanRows,
   min,
   mul,
   relu,
@@ -17,9 +20,10 @@ export {
   square,
   sub,
   sum,
+  sumRows,
   sumSquares,
 } from './autograd/elementwise.js';
-export { linear } from './autograd/linear.js';
+export { gram, linear } from './autograd/linear.js';
 export { type CrossEntropyOptions, countCorrect, crossEntropy, topK } from './autograd/loss.js';
 export { batchNorm } from './autograd/norm.js';
 export { avgPool2d, globalAvgPool, maxPool2d, type PoolOptions } from './autograd/pool.js';
@@ -38,10 +42,13 @@ export {
   writeSafetensors,
 } from './io/safetensors.js';
 export { Classifier, type ModelOptions } from './models/classifier.js';
+export { compact } from './models/compact.js';
 export { createModel, type ModelName, modelNames } from './models/registry.js';
+export { type ResNetOptions, resnet18, resnet34, resnet50, resnet101 } from './models/resnet.js';
 export { type ResNetCifarOptions, resnet20, resnet32, resnet44, resnet56 } from './models/resnetCifar.js';
 export { vgg19 } from './models/vgg.js';
 export { ParameterArena } from './nn/arena.js';
+export type { ChannelCounts, ChannelFlow } from './nn/channels.js';
 export { inTurn } from './nn/inTurn.js';
 export {
   BatchNorm2d,
@@ -76,12 +83,22 @@ export {
 export { OptimizerState } from './optim/state.js';
 export { type StreamKey, streamKey } from './random/key.js';
 export { permutation, philox } from './random/philox.js';
-export { Mask, type MaskSummary } from './sparsity/mask.js';
+export type { Churn } from './sparsity/exploration.js';
+export {
+  type FlopsCounter,
+  type ForwardFlops,
+  forwardFlops,
+  type LayerCost,
+  layerCosts,
+  type StepFlopsOptions,
+  stepFlops,
+} from './sparsity/flops.js';
+export { Mask, type MaskSummary, type ScoredMask, together } from './sparsity/mask.js';
 export { type DensityReport, densityOf } from './sparsity/state.js';
 export type * from './sparsity/strategy.js';
 export { scope, unscoped } from './tensor/scope.js';
 export { Tensor } from './tensor/tensor.js';
-export type { ImageDataset, Split } from './train/data.js';
+export type { AnySplit, ImageDataset, Split, StreamedSplit } from './train/data.js';
 export { type EvaluateEvent, type EvaluateOptions, type Evaluation, Evaluator, evaluate } from './train/evaluate.js';
 export type * from './train/events.js';
 export { type BatchTensors, Loader, type LoaderOptions } from './train/loader.js';

@@ -1,6 +1,7 @@
-/** Data sets: CIFAR-10 and CIFAR-100, and made-up images to stand in for them. */
+/** Data sets: CIFAR-10 and CIFAR-100, made-up images to stand in for them, and noise to measure speed with. */
 export { type CifarOptions, cifar10, cifar100 } from './cifar.js';
 export type { DownloadOptions, DownloadProgress } from './download.js';
 export { DatasetUnavailableError } from './errors.js';
 export { type DatasetName, type OpenDatasetOptions, type OpenedDataset, openDataset } from './open.js';
 export { type ProceduralOptions, proceduralImages } from './procedural.js';
+export { type SyntheticOptions, syntheticImages } from './synthetic.js';

@@ -9,12 +9,15 @@ export interface Conv2dGeometry {
   readonly training?: boolean;
 }
 
-/** Masked 2-D convolution: x [N, C, H, W], w [O, C, kH, kW] -> [N, O, H', W'], H' = floor((H + 2p - kH) / s) + 1. */
+/**
+ * Masked 2-D convolution: x [N, C, H, W], w [O, C, kH, kW] -> [N, O, H', W'], H' = floor((H + 2p - kH) / s) + 1. Computes in the type
+ * of x.
+ */
 export function conv2d(x: Tensor, w: Parameter, geometry: Conv2dGeometry): Tensor {
   const { native } = x.device;
   const [strideH, strideW] = geometry.stride;
   const [padH, padW] = geometry.padding;
-  const weights = w.weights(geometry.training ?? true);
+  const weights = w.weights(geometry.training ?? true, x.dtype);
   const [, , h = 0, width = 0] = x.shape;
   const y = native.conv2d(x.handle, weights.handle, w.maskHandle, strideH, strideW, padH, padW);
   return record(Tensor.adopt(x.device, y), [x, w], (dy, sink) => {

@@ -1,5 +1,6 @@
 import { BinaryOp, ReduceOp, UnaryOp } from '@s2sam/native';
 import { sameDevice, Tensor } from '../tensor/tensor.js';
+import { decisions } from './decisions.js';
 import { copyOf, record } from './tape.js';
 
 const binary = (op: keyof typeof BinaryOp, a: Tensor, b: Tensor): Tensor => {
@@ -55,8 +56,18 @@ export const div = (a: Tensor, b: Tensor): Tensor => {
 export const scaleShift = (x: Tensor, scale: number, shift = 0): Tensor =>
   record(affine(x, scale, shift), [x], (dy, sink) => sink.tensor(x, () => affine(dy, scale, 0)));
 
+/** 1 where x > 0, else 0: the derivative of the ReLU. */
+const passed = (x: Tensor): Tensor =>
+  consume(affine(x, 0, 1), (ones) => Tensor.adopt(x.device, x.device.native.reluBackward(ones.handle, x.handle)));
+
 /** max(x, 0). */
 export const relu = (x: Tensor): Tensor => {
+  const fixed = decisions();
+  if (fixed !== undefined)
+    return mul(
+      x,
+      fixed.gate(() => passed(x)),
+    );
   const y = unary('relu', x);
   return record(y, [x], (dy, sink) =>
     sink.tensor(x, () => Tensor.adopt(x.device, x.device.native.reluBackward(dy.handle, y.handle))),
@@ -93,11 +104,11 @@ const reduce = (op: keyof typeof ReduceOp, x: Tensor): Tensor =>
 const spread = (dy: Tensor, factor: number, like: Tensor): Tensor =>
   Tensor.adopt(dy.device, dy.device.native.expand(dy.handle, factor, like.handle));
 
-/** Sum over all elements: [1]. */
+/** Sum over all elements: f32 [1]. */
 export const sum = (x: Tensor): Tensor =>
   record(reduce('sum', x), [x], (dy, sink) => sink.tensor(x, () => spread(dy, 1, x)));
 
-/** Mean over all elements: [1]. */
+/** Mean over all elements: f32 [1]. */
 export const mean = (x: Tensor): Tensor =>
   record(reduce('mean', x), [x], (dy, sink) => sink.tensor(x, () => spread(dy, 1 / x.size, x)));
 
@@ -109,6 +120,14 @@ export const min = (x: Tensor): Tensor => reduce('min', x);
 export const sumSquares = (x: Tensor): Tensor => reduce('sumSquares', x);
 /** How many elements are not zero: [1]. Has no derivative. */
 export const countNonzero = (x: Tensor): Tensor => reduce('countNonzero', x);
+
+const reduceRows = (op: keyof typeof ReduceOp, x: Tensor): Tensor =>
+  Tensor.adopt(x.device, x.device.native.reduceRows(ReduceOp[op], x.handle));
+
+/** Sum over each x[i, ...] of a plain tensor: [x.shape[0]]. Has no derivative. */
+export const sumRows = (x: Tensor): Tensor => reduceRows('sum', x);
+/** Mean over each x[i, ...] of a plain tensor: [x.shape[0]]. Has no derivative. */
+export const meanRows = (x: Tensor): Tensor => reduceRows('mean', x);
 
 /** [N, C, H, W] -> [N, C * H * W] in logical order. */
 export const flatten = (x: Tensor): Tensor => {

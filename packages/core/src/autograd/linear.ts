@@ -2,11 +2,11 @@ import type { Parameter } from '../nn/parameter.js';
 import { Tensor } from '../tensor/tensor.js';
 import { record } from './tape.js';
 
-/** y = x w^T + bias: x [N, I], w [O, I], bias [O] -> [N, O]. */
+/** y = x w^T + bias: x [N, I], w [O, I], bias [O] -> [N, O], in the type of x. */
 export function linear(x: Tensor, w: Parameter, bias: Parameter, options: { training?: boolean } = {}): Tensor {
   const { native } = x.device;
   const { training = true } = options;
-  const weights = w.weights(training);
+  const weights = w.weights(training, x.dtype);
   const y = native.linear(x.handle, weights.handle, w.maskHandle, bias.weights(training).handle);
   return record(Tensor.adopt(x.device, y), [x, w, bias], (dy, sink) => {
     sink.parameter(bias, (accumulate) => native.linearBackwardBias(dy.handle, bias.gradient.handle, accumulate));
@@ -20,3 +20,6 @@ export function linear(x: Tensor, w: Parameter, bias: Parameter, options: { trai
     });
   });
 }
+
+/** Inner products of the rows of a plain x [N, I]: [N, N]. Has no derivative. */
+export const gram = (x: Tensor): Tensor => Tensor.adopt(x.device, x.device.native.linear(x.handle, x.handle, 0, 0));

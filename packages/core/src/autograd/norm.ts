@@ -1,5 +1,7 @@
 import type { BatchNorm2d, BatchNormApply } from '../nn/layers.js';
 import { Tensor } from '../tensor/tensor.js';
+import { decisions } from './decisions.js';
+import { relu } from './elementwise.js';
 import { record } from './tape.js';
 
 /**
@@ -8,7 +10,9 @@ import { record } from './tape.js';
  */
 export function batchNorm(x: Tensor, bn: BatchNorm2d, options: BatchNormApply = {}): Tensor {
   const { native } = x.device;
-  const { relu = false, residual } = options;
+  const { relu: rectify = false, residual } = options;
+  // The decisions of a ReLU can only be noted where it is an op of its own.
+  if (rectify && decisions() !== undefined) return relu(batchNorm(x, bn, { ...options, relu: false }));
   const { training, eps } = bn;
   const gamma = bn.weight.weights(training).handle;
   const beta = bn.bias.weights(training).handle;
@@ -26,15 +30,14 @@ export function batchNorm(x: Tensor, bn: BatchNorm2d, options: BatchNormApply = 
         update ? variance : 0,
         eps,
         bn.momentum,
-        relu,
+        rectify,
       )
-    : native.batchNormEval(x.handle, gamma, beta, added, mean, variance, eps, relu);
-  const [y, savedMean, savedInvStd] = outputs.map((handle) => Tensor.adopt(x.device, handle)) as [
-    Tensor,
-    Tensor,
-    Tensor,
-  ];
+    : native.batchNormEval(x.handle, gamma, beta, added, mean, variance, eps, rectify);
+  const adopt = (handle: number): Tensor => Tensor.adopt(x.device, handle);
+  const [y, savedMean, savedInvStd] = outputs.slice(0, 3).map(adopt) as [Tensor, Tensor, Tensor];
+  const passed = outputs[3] === 0 ? undefined : adopt(outputs[3]);
   const inputs = [x, bn.weight, bn.bias, ...(residual === undefined ? [] : [residual])];
+  const saved = passed === undefined ? [savedMean, savedInvStd] : [savedMean, savedInvStd, passed];
   const derivative = (dy: Tensor, sink: Parameters<Parameters<typeof record>[2]>[1]): void => {
     const wantResidual = residual !== undefined && sink.needs(residual);
     let dx = 0;
@@ -45,12 +48,13 @@ export function batchNorm(x: Tensor, bn: BatchNorm2d, options: BatchNormApply = 
         dy.handle,
         x.handle,
         y.handle,
+        passed?.handle ?? 0,
         gamma,
         savedMean.handle,
         savedInvStd.handle,
         bn.weight.gradient.handle,
         bn.bias.gradient.handle,
-        relu,
+        rectify,
         training,
         accumulate,
         wantResidual,
@@ -61,5 +65,5 @@ export function batchNorm(x: Tensor, bn: BatchNorm2d, options: BatchNormApply = 
     else dxTensor.dispose();
     if (wantResidual) sink.tensor(residual, () => Tensor.adopt(x.device, dresidual));
   };
-  return record(y, inputs, derivative, [savedMean, savedInvStd]);
+  return record(y, inputs, derivative, saved);
 }

@@ -153,7 +153,10 @@ export function copyOf(x: Tensor): Tensor {
 }
 
 function ones(like: Tensor): Tensor {
-  const tensor = like.device.zeros(like.shape, { activation: like.device.native.isActivation(like.handle) });
+  const tensor = like.device.zeros(like.shape, {
+    dtype: like.dtype,
+    activation: like.device.native.isActivation(like.handle),
+  });
   tensor.fill(1);
   return tensor;
 }

@@ -1,6 +1,8 @@
+import type { FloatName } from '@s2sam/native';
 import { CheckpointError, InternalError } from '../errors.js';
 import type { Classifier } from '../models/classifier.js';
 import type { Parameter } from '../nn/parameter.js';
+import type { OptimizerCounts } from '../optim/state.js';
 import type { StrategyState } from '../sparsity/strategy.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type NamedTensor, readSafetensors, type StoredTensor, writeSafetensors } from './safetensors.js';
@@ -8,6 +10,7 @@ import { type NamedTensor, readSafetensors, type StoredTensor, writeSafetensors 
 const FORMAT = '1';
 /** Tensors of ours beside PyTorch's names, e.g. `s2sam.mask.conv1.weight`. */
 const PREFIX = 's2sam.';
+const MEMORY = `${PREFIX}memory.`;
 
 /** Where a training stood; everything that is not a tensor. */
 export interface TrainingPosition {
@@ -19,13 +22,19 @@ export interface TrainingPosition {
   readonly dataset: string;
   readonly optimizer: string;
   readonly sparsity: string;
+  /** What the network computed in. */
+  readonly dtype: FloatName;
+  readonly counts: OptimizerCounts;
   /** Sums over the steps of the epoch that runs, and totals so far. */
   readonly epochLoss: number;
   readonly epochCorrect: number;
   readonly epochSteps: number;
   readonly trainSeconds: number;
+  readonly trainFlops: number;
   readonly bestTestAccuracy: number | null;
   readonly strategyState: StrategyState | null;
+  /** Rounds done, see `MaskStrategy.rounds`. */
+  readonly round: number;
 }
 
 /** A checkpoint in memory. */
@@ -68,14 +77,16 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   }
 }
 
-/** Writes model, optimizer and position; see `Run.save`. All values are of one moment, the call. */
+/** Writes model, optimizer, what the mask strategy remembers, and position; see `Run.save`. All values are of one moment, the call. */
 export async function writeCheckpoint(
   path: string,
   model: Classifier,
   position: () => TrainingPosition,
   extra: Readonly<Record<string, string>>,
+  memory: ReadonlyMap<string, Tensor> = new Map(),
 ): Promise<void> {
-  const tensors = await Promise.all(snapshot(model));
+  const remembered = [...memory].map(([name, tensor]) => stored(`${MEMORY}${name}`, tensor));
+  const tensors = await Promise.all([...snapshot(model), ...remembered]);
   // Only now: sums of the position are complete once every step enqueued before the snapshot has run.
   const now = position();
   const metadata = {
@@ -140,7 +151,7 @@ export function loadWeights(model: Classifier, checkpoint: Checkpoint): void {
     loadMask(model, parameter, checkpoint);
   }
   for (const [name, { tensor }] of buffers) write(checkpoint, name, tensor);
-  if (model.arena.working !== model.arena.master) model.arena.working.copyFrom(model.arena.master);
+  model.arena.resetWorking();
 }
 
 /** Loads the optimizer's momentum and previous gradient, after `loadWeights`. */
@@ -154,6 +165,13 @@ export function loadOptimizer(model: Classifier, checkpoint: Checkpoint): void {
     states.map(({ name, tensor }) => ({ name, shape: tensor.shape })),
   );
   for (const { name, tensor } of states) write(checkpoint, name, tensor);
+}
+
+/** What the mask strategy remembered (F32) and which weights were ever alive (U32), by their names. */
+export function memoryOf(checkpoint: Checkpoint): ReadonlyMap<string, StoredTensor> {
+  const types = ['F32', 'U32'];
+  const own = [...checkpoint.tensors].filter(([name, { dtype }]) => name.startsWith(MEMORY) && types.includes(dtype));
+  return new Map(own.map(([name, tensor]) => [name.slice(MEMORY.length), tensor]));
 }
 
 function loadMask(model: Classifier, parameter: Parameter, checkpoint: Checkpoint): void {

@@ -1,9 +1,20 @@
 import { ArgumentError } from '../errors.js';
 import type { Classifier, ModelOptions } from './classifier.js';
+import { resnet18, resnet34, resnet50, resnet101 } from './resnet.js';
 import { resnet20, resnet32, resnet44, resnet56 } from './resnetCifar.js';
 import { vgg19 } from './vgg.js';
 
-const builders = { resnet20, resnet32, resnet44, resnet56, vgg19 } as const;
+const builders = {
+  resnet18,
+  resnet20,
+  resnet32,
+  resnet34,
+  resnet44,
+  resnet50,
+  resnet56,
+  resnet101,
+  vgg19,
+} as const;
 
 export type ModelName = keyof typeof builders;
 

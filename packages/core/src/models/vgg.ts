@@ -1,10 +1,11 @@
 import { flatten } from '../autograd/elementwise.js';
 import { avgPool2d, maxPool2d } from '../autograd/pool.js';
+import type { ChannelCounts, ChannelFlow } from '../nn/channels.js';
 import { inTurn } from '../nn/inTurn.js';
 import { BatchNorm2d, Conv2d, Linear } from '../nn/layers.js';
 import { initialize, Module } from '../nn/module.js';
 import { positiveInteger, type Tensor } from '../tensor/tensor.js';
-import { Classifier, type ModelOptions } from './classifier.js';
+import { Classifier, checkCounts, type ModelOptions } from './classifier.js';
 
 const halving = { kernel: [2, 2], stride: [2, 2], padding: [0, 0] } as const;
 
@@ -49,21 +50,42 @@ class Vgg extends Classifier {
   readonly feature: readonly Module[];
   readonly classifier: Linear;
 
-  constructor(classes: number) {
+  /** `counts`: channels of convolutions, by the names of `channelGroups`, where they are fewer than in VGG-19. */
+  constructor(classes: number, counts: ChannelCounts = new Map()) {
     super('vgg19', classes, 3);
     const feature: Module[] = [];
     let inputs = 3;
-    for (const layer of vgg19Layers) {
+    for (const full of vgg19Layers) {
+      const layer = full === 'M' ? full : (counts.get(`feature.${feature.length}`) ?? full);
       if (layer === 'M') {
         feature.push(new MaxPool());
       } else {
-        const role = inputs === 3 ? 'stem' : 'body';
+        const role = feature.length === 0 ? 'stem' : 'body';
         feature.push(new Conv2d(inputs, layer, { kernel: 3, padding: 1, role }), new BatchNorm2d(layer), new ReLU());
         inputs = layer;
       }
     }
     this.feature = feature;
     this.classifier = new Linear(inputs, classes, { role: 'classifier' });
+  }
+
+  /** One group per convolution. */
+  override channelGroups(): readonly ChannelFlow[] {
+    const convolutions = this.feature.flatMap((layer, index) => (layer instanceof Conv2d ? [{ layer, index }] : []));
+    return convolutions.map(
+      ({ layer, index }, i): ChannelFlow => ({
+        name: `feature.${index}`,
+        channels: layer.outputs,
+        producers: [layer],
+        norms: [this.feature[index + 1] as BatchNorm2d],
+        consumers: [convolutions[i + 1]?.layer ?? this.classifier],
+      }),
+    );
+  }
+
+  override narrowed(channels: ChannelCounts): Classifier {
+    checkCounts(this, channels);
+    return new Vgg(this.classes, channels);
   }
 
   forward(x: Tensor): Tensor {

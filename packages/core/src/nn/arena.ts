@@ -1,3 +1,4 @@
+import type { FloatName } from '@s2sam/native';
 import type { Device } from '../device/device.js';
 import { streamKey } from '../random/key.js';
 import { Mask } from '../sparsity/mask.js';
@@ -24,6 +25,8 @@ export class ParameterArena implements Disposable {
   readonly master: Tensor;
   readonly gradient: Tensor;
   readonly momentum: Tensor;
+  /** `working` in 16 bit: what training's matrix products read where the model computes in f16 or bf16. */
+  readonly compute: Tensor | undefined;
   readonly bits: Tensor;
   /** i32 [parameters, 2]: begin and end of each parameter. */
   readonly segments: Tensor;
@@ -32,7 +35,13 @@ export class ParameterArena implements Disposable {
   readonly #owned: Disposable[] = [];
   #working: Tensor;
 
-  constructor(device: Device, parameters: readonly Parameter[], seed: number) {
+  constructor(
+    device: Device,
+    parameters: readonly Parameter[],
+    seed: number,
+    /** What the model computes in. */
+    readonly dtype: FloatName = 'f32',
+  ) {
     this.device = device;
     this.parameters = parameters;
     let offset = 0;
@@ -45,6 +54,7 @@ export class ParameterArena implements Disposable {
     this.master = this.#own(device.zeros([this.size]));
     this.gradient = this.#own(device.zeros([this.size]));
     this.momentum = this.#own(device.zeros([this.size]));
+    this.compute = dtype === 'f32' ? undefined : this.#own(device.zeros([this.size], { dtype }));
     this.bits = this.#own(device.zeros([this.size / 32], { dtype: 'u32' }));
     this.bits.write(new Uint32Array(this.size / 32).fill(0xffffffff));
     this.segments = this.#own(device.zeros([Math.max(1, parameters.length), 2], { dtype: 'i32' }));
@@ -56,6 +66,7 @@ export class ParameterArena implements Disposable {
     this.#working = this.master;
     this.#bind();
     for (const parameter of parameters) initialise(parameter, seed);
+    this.resetWorking();
   }
 
   /** What training's forward pass reads; the master itself until `separateWorking`. */
@@ -67,8 +78,14 @@ export class ParameterArena implements Disposable {
   separateWorking(): void {
     if (this.#working !== this.master) return;
     this.#working = this.#own(this.device.zeros([this.size]));
-    this.#working.copyFrom(this.master);
     this.#bind();
+    this.resetWorking();
+  }
+
+  /** The working copy, and its 16-bit form, become the master: after the master was written by anything but the optimizer's step. */
+  resetWorking(): void {
+    if (this.#working !== this.master) this.#working.copyFrom(this.master);
+    this.compute?.copyFrom(this.master);
   }
 
   /** Adds a mask (all kept) to a parameter that has none. */
@@ -95,6 +112,7 @@ export class ParameterArena implements Disposable {
       const storage: ParameterStorage = {
         value,
         working: this.#working === this.master ? value : view(this.#working),
+        compute: this.compute === undefined || parameter.kind !== 'weight' ? undefined : view(this.compute),
         gradient: view(this.gradient),
         momentum: view(this.momentum),
       };

@@ -26,6 +26,8 @@ export interface Conv2dOptions {
  * 2015, fan-out form).
  */
 export class Conv2d extends Module {
+  readonly inputs: number;
+  readonly outputs: number;
   readonly weight: Parameter;
   readonly stride: readonly [number, number];
   readonly padding: readonly [number, number];
@@ -37,6 +39,8 @@ export class Conv2d extends Module {
     const [kH, kW] = pair(options.kernel);
     this.stride = pair(options.stride ?? 1);
     this.padding = pair(options.padding ?? 0);
+    this.inputs = inputs;
+    this.outputs = outputs;
     const std = Math.sqrt(2 / (outputs * kH * kW));
     this.weight = new Parameter([outputs, inputs, kH, kW], 'weight', { kind: 'normal', std }, options.role);
   }
@@ -58,6 +62,8 @@ export interface BatchNormOptions {
   readonly eps?: number;
   /** running = (1 - momentum) * running + momentum * batch. Default 0.1. */
   readonly momentum?: number;
+  /** What gamma starts at. Default 1. */
+  readonly gamma?: number;
 }
 
 /** Batch normalisation over N, H, W of [N, C, H, W], fused with an optional residual add and ReLU. */
@@ -72,7 +78,7 @@ export class BatchNorm2d extends Module {
   constructor(channels: number, options: BatchNormOptions = {}) {
     super();
     positiveInteger('BatchNorm2d', 'channels', channels);
-    this.weight = new Parameter([channels], 'norm', { kind: 'constant', value: 1 });
+    this.weight = new Parameter([channels], 'norm', { kind: 'constant', value: options.gamma ?? 1 });
     this.bias = new Parameter([channels], 'norm', { kind: 'constant', value: 0 });
     this.running_mean = new Buffer([channels], 0);
     this.running_var = new Buffer([channels], 1);

@@ -1,5 +1,6 @@
+import type { FloatName } from '@s2sam/native';
 import type { Device } from '../device/device.js';
-import { ArgumentError, InternalError } from '../errors.js';
+import { ArgumentError, DTypeError, InternalError } from '../errors.js';
 import { unscoped } from '../tensor/scope.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { ParameterArena } from './arena.js';
@@ -107,12 +108,17 @@ export abstract class Module implements Disposable {
     return this.arena.device;
   }
 
+  /** What the network computes in: the type of its images and, in training, of the weights of convolutions and linear layers. */
+  get dtype(): FloatName {
+    return this.arena.dtype;
+  }
+
   /** @internal Use the function `initialize`. */
-  allocate(device: Device, seed: number): void {
+  allocate(device: Device, seed: number, dtype: FloatName): void {
     const parameters = this.namedParameters();
     for (const [name, parameter] of parameters) parameter.name = name;
     unscoped(() => {
-      this.#arena = new ParameterArena(device, [...parameters.values()], seed);
+      this.#arena = new ParameterArena(device, [...parameters.values()], seed, dtype);
       const buffers = [...this.namedBuffers().values()];
       const sizes = buffers.map(({ shape }) => shape.reduce((count, extent) => count * extent, 1));
       this.#buffers = device.zeros([
@@ -151,13 +157,28 @@ export interface InitializeOptions {
   readonly device: Device;
   /** Default 0. Weights depend on (seed, parameter name) alone. */
   readonly seed?: number;
+  /**
+   * What the network computes in. Default f32. With f16 and bf16, images and the weights of matrix products are 16 bit in training,
+   * while masters, statistics, gradients of parameters and the loss stay f32; f16 scales the loss (see `OptimizerState`).
+   */
+  readonly dtype?: FloatName;
 }
 
-/** Gives a model its parameters on a device, drawn from their initial distributions. Returns the model. */
+/**
+ * Gives a model its parameters on a device, drawn from their initial distributions. Returns the model. Throws DTypeError where the
+ * device does not compute in `dtype`.
+ */
 export function initialize<M extends Module>(model: M, options: InitializeOptions): M {
   if (model.initialized) {
     throw new ArgumentError('initialize: the model has been initialized already; make a new one', { op: 'initialize' });
   }
-  model.allocate(options.device, options.seed ?? 0);
+  const { device, seed = 0, dtype = 'f32' } = options;
+  if (!device.supports(dtype)) {
+    throw new DTypeError(
+      `initialize: ${device.name} (${device.kind}) does not compute in ${dtype}; use dtype 'f32' or a CUDA device`,
+      { op: 'initialize' },
+    );
+  }
+  model.allocate(device, seed, dtype);
   return model;
 }

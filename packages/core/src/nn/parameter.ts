@@ -1,3 +1,4 @@
+import type { DTypeName } from '@s2sam/native';
 import { InternalError } from '../errors.js';
 import type { Mask } from '../sparsity/mask.js';
 import type { LayerRole } from '../sparsity/strategy.js';
@@ -17,6 +18,8 @@ export interface ParameterStorage {
   readonly value: Tensor;
   /** What training's forward pass reads: the master plus the perturbation. The master itself where nothing perturbs. */
   readonly working: Tensor;
+  /** `working` in 16 bit, for matrix products; undefined where there is none: at f32, and for biases and batch norm. */
+  readonly compute: Tensor | undefined;
   readonly gradient: Tensor;
   readonly momentum: Tensor;
 }
@@ -67,9 +70,11 @@ export class Parameter {
     return this.storage.value;
   }
 
-  /** The weights the forward pass reads, in training or in evaluation. */
-  weights(training: boolean): Tensor {
-    return training ? this.storage.working : this.storage.value;
+  /** The weights the forward pass reads, in training or in evaluation: in the type of the images where there is such a copy, else f32. */
+  weights(training: boolean, dtype: DTypeName = 'f32'): Tensor {
+    const { value, working, compute } = this.storage;
+    if (!training) return value;
+    return compute?.dtype === dtype ? compute : working;
   }
 
   /** Mask handle for the ops; 0: dense. */

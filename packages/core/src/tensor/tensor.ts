@@ -1,4 +1,4 @@
-import type { DTypeName, HostArray, NativeBinding, ReadArray, TensorHandle } from '@s2sam/native';
+import type { DTypeName, FloatName, HostArray, NativeBinding, ReadArray, TensorHandle } from '@s2sam/native';
 import type { Device, TensorOptions } from '../device/device.js';
 import { ArgumentError, DeviceError, DisposedError, ShapeError } from '../errors.js';
 import { currentScope } from './scope.js';
@@ -10,7 +10,17 @@ const forgotten = new FinalizationRegistry<{ native: NativeBinding; handle: Tens
 
 const product = (shape: readonly number[]): number => shape.reduce((count, extent) => count * extent, 1);
 
-const arrayTypes = { f32: Float32Array, i32: Int32Array, u32: Uint32Array, u8: Uint8Array } as const;
+const arrayTypes = {
+  f32: Float32Array,
+  f16: Float32Array,
+  bf16: Float32Array,
+  i32: Int32Array,
+  u32: Uint32Array,
+  u8: Uint8Array,
+} as const;
+
+/** Whether images may have this type. */
+export const isFloat = (dtype: DTypeName): dtype is FloatName => dtype === 'f32' || dtype === 'f16' || dtype === 'bf16';
 
 const dtypeOf = (data: HostArray | readonly number[]): DTypeName => {
   if (data instanceof Int32Array) return 'i32';
@@ -52,7 +62,7 @@ export class Tensor implements Disposable {
     options: TensorOptions = {},
   ): Tensor {
     const dtype = options.dtype ?? dtypeOf(data);
-    const activation = options.activation ?? (dtype === 'f32' && shape.length === 4);
+    const activation = options.activation ?? (isFloat(dtype) && shape.length === 4);
     if (data.length !== product(shape)) {
       throw new ShapeError(
         `tensor: ${data.length} values do not fill the shape ${JSON.stringify(shape)}, which has ${product(shape)}`,
@@ -88,7 +98,7 @@ export class Tensor implements Disposable {
     return Tensor.adopt(this.device, this.device.native.view(this.handle, offset, shape));
   }
 
-  /** Replaces the contents by host data (row-major); the array may be reused at once. */
+  /** Replaces the contents by host data (row-major; a Float32Array for f16 and bf16); the array may be reused at once. */
   write(data: HostArray | readonly number[]): void {
     const array = Array.isArray(data) ? new arrayTypes[this.dtype](data) : (data as HostArray);
     this.device.native.write(this.handle, array);
@@ -98,13 +108,13 @@ export class Tensor implements Disposable {
     this.device.native.fill(this.handle, value);
   }
 
-  /** Takes over the contents of a tensor of the same shape and type. */
+  /** Takes over the contents of a tensor of the same shape; between f32, f16 and bf16 they are converted. */
   copyFrom(source: Tensor): void {
     sameDevice('copyFrom', this, source);
     this.device.native.copy(source.handle, this.handle);
   }
 
-  /** Contents in row-major order, once all work enqueued so far is done. */
+  /** Contents in row-major order, once all work enqueued so far is done; f16 and bf16 as a Float32Array. */
   toArray(): Promise<ReadArray> {
     return this.device.native.read(this.handle);
   }

@@ -1,7 +1,7 @@
+import type { FloatName } from '@s2sam/native';
 import { ArgumentError, CheckpointError } from '../errors.js';
 import type { TrainingPosition } from '../io/checkpoint.js';
 import type { Classifier } from '../models/classifier.js';
-import { positiveInteger } from '../tensor/tensor.js';
 import type { TrainOptions } from './options.js';
 
 /** What two runs must share for one to continue the other. */
@@ -10,24 +10,8 @@ export interface Description {
   readonly sparsity: string;
   readonly batchSize: number;
   readonly seed: number;
+  readonly dtype: FloatName;
   readonly datasetName: string;
-}
-
-/** Length of a training in steps. */
-export function lengthOf(options: TrainOptions, batchSize: number): { stepsPerEpoch: number; totalSteps: number } {
-  const { data, epochs, steps } = options;
-  const stepsPerEpoch = Math.floor(data.train.size / batchSize);
-  if (stepsPerEpoch === 0) {
-    throw new ArgumentError(
-      `train: ${data.name} has ${data.train.size} training images, fewer than the batch size ${batchSize}; lower batchSize`,
-      { op: 'train' },
-    );
-  }
-  if ((epochs === undefined) === (steps === undefined)) {
-    throw new ArgumentError('train: give either epochs or steps', { op: 'train' });
-  }
-  const totalSteps = steps ?? Math.round((epochs as number) * stepsPerEpoch);
-  return { stepsPerEpoch, totalSteps: positiveInteger('train', steps === undefined ? 'epochs' : 'steps', totalSteps) };
 }
 
 /** Model and data must have the same channels and classes. */
@@ -48,6 +32,7 @@ export function checkResume(found: TrainingPosition, totalSteps: number, wanted:
     ['sparsity', found.sparsity, wanted.sparsity],
     ['batchSize', found.batchSize, wanted.batchSize],
     ['seed', found.seed, wanted.seed],
+    ['dtype', found.dtype, wanted.dtype],
   ];
   const different = pairs
     .filter(([, a, b]) => a !== b)

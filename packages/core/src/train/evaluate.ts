@@ -4,7 +4,7 @@ import { ArgumentError } from '../errors.js';
 import type { Classifier } from '../models/classifier.js';
 import { scope, unscoped } from '../tensor/scope.js';
 import { positiveInteger, type Tensor } from '../tensor/tensor.js';
-import type { ImageDataset } from './data.js';
+import type { AnySplit, ImageDataset } from './data.js';
 import { type BatchTensors, Loader } from './loader.js';
 
 export interface Evaluation {
@@ -21,7 +21,7 @@ export interface Evaluation {
 export type EvaluateEvent = { readonly type: 'progress'; readonly done: number; readonly total: number } | Evaluation;
 
 export interface EvaluateOptions {
-  readonly data: ImageDataset;
+  readonly data: ImageDataset<AnySplit>;
   /** Default `test`. */
   readonly split?: 'train' | 'test';
   /** Default 256. Does not change the result beyond rounding. */
@@ -73,7 +73,7 @@ export class Evaluator implements Disposable {
         }
       }
       scope(() => {
-        const rest = this.#loader.remainder();
+        const rest = this.#loader.remainder(this.#model.dtype);
         if (rest !== undefined) this.#add(rest, rest.size);
       });
     } finally {
@@ -100,7 +100,7 @@ export class Evaluator implements Disposable {
 
   #recorded(): Graph {
     this.#graph ??= this.#model.device.capture(() =>
-      scope(() => this.#add(this.#loader.load(), this.#loader.batchSize)),
+      scope(() => this.#add(this.#loader.load(this.#model.dtype), this.#loader.batchSize)),
     );
     return this.#graph;
   }

@@ -1,3 +1,6 @@
+import type { FloatName } from '@s2sam/native';
+import type { Churn } from '../sparsity/exploration.js';
+import type { ForwardFlops } from '../sparsity/flops.js';
 import type { ImageDataset } from './data.js';
 
 /** State of one maskable parameter. */
@@ -11,6 +14,9 @@ export interface LayerDensity {
   readonly density: number;
 }
 
+/** A layer before and after a mask update. */
+export interface LayerChange extends LayerDensity, Churn {}
+
 /** First event of every run. */
 export interface StartEvent {
   readonly type: 'start';
@@ -22,9 +28,15 @@ export interface StartEvent {
   /** Kept / all weights of the maskable parameters. */
   readonly density: number;
   readonly layers: readonly LayerDensity[];
+  /** 64-bit checksum over all masks, as 16 hexadecimal digits. */
+  readonly checksum: string;
+  /** Of a forward pass of one image, with the masks and without. */
+  readonly flops: ForwardFlops;
   /** Strategy and optimizer as the log names them, e.g. `static(erk)` and `s2sam(sgd)`. */
   readonly sparsity: string;
   readonly optimizer: string;
+  /** What the network computes in. */
+  readonly dtype: FloatName;
   /** The device's `name`, kind, instruction set and threads. */
   readonly device: { readonly kind: string; readonly name: string; readonly isa: string; readonly threads: number };
   readonly dataset: Pick<ImageDataset, 'name' | 'synthetic' | 'classes'> & {
@@ -53,6 +65,10 @@ export interface StepEvent {
   readonly lr: number;
   /** Global L2 norm of the gradient before clipping. */
   readonly gradNorm: number;
+  /** Steps left out so far, this run's and those before resume: their gradient was not finite. */
+  readonly skippedSteps: number;
+  /** What the loss is multiplied by next, for f16; undefined where it is not scaled. */
+  readonly lossScale: number | undefined;
   /** Wall time of the step and the part of it spent waiting for input, milliseconds. */
   readonly stepMs: number;
   readonly dataWaitMs: number;
@@ -60,15 +76,26 @@ export interface StepEvent {
   readonly density: number;
 }
 
-/** After a mask update of a dynamic strategy. */
+/** After a mask update of a dynamic strategy, and between rounds. */
 export interface MaskEvent {
   readonly type: 'mask';
   readonly step: number;
   readonly epoch: number;
   readonly density: number;
-  readonly layers: readonly LayerDensity[];
+  readonly layers: readonly LayerChange[];
+  /** Weights ever alive so far / all weights of the maskable parameters: the ITOP rate. */
+  readonly explored: number;
+  /** Of a forward pass of one image. */
+  readonly flops: ForwardFlops;
   /** 64-bit checksum over all masks, as 16 hexadecimal digits. */
   readonly checksum: string;
+}
+
+/** Something a strategy wants known, e.g. a layer without weights. */
+export interface WarningEvent {
+  readonly type: 'warning';
+  readonly step: number;
+  readonly message: string;
 }
 
 /** After each epoch (and at the end of a run that stops inside one), with the evaluation on the test split. */
@@ -81,6 +108,7 @@ export interface EpochEvent {
   /** Undefined where this epoch was not evaluated. */
   readonly testLoss: number | undefined;
   readonly testAccuracy: number | undefined;
+  /** Since the density last fell: a denser network's accuracy is another network's. */
   readonly bestTestAccuracy: number | undefined;
   /** Time the evaluation took. */
   readonly testSeconds: number | undefined;
@@ -90,6 +118,9 @@ export interface EpochEvent {
   readonly imagesPerSecond: number;
   readonly density: number;
   readonly layers: readonly LayerDensity[];
+  /** As in `EndEvent`, so far. */
+  readonly explored: number;
+  readonly trainFlops: number;
 }
 
 /** Last event of every run that did not throw. */
@@ -105,6 +136,12 @@ export interface EndEvent {
   /** Training images / trainSeconds of this run. */
   readonly imagesPerSecond: number;
   readonly density: number;
+  /** Weights that were ever alive / all weights of the maskable parameters: the ITOP rate. */
+  readonly explored: number;
+  /** Of all steps, those before resume included, at the density each had; evaluation and probing are not counted. */
+  readonly trainFlops: number;
+  /** Of a forward pass of one image, with the masks and without. */
+  readonly flops: ForwardFlops;
 }
 
-export type TrainEvent = StartEvent | StepEvent | MaskEvent | EpochEvent | EndEvent;
+export type TrainEvent = StartEvent | StepEvent | MaskEvent | WarningEvent | EpochEvent | EndEvent;

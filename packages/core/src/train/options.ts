@@ -1,11 +1,11 @@
 import type { Checkpoint } from '../io/checkpoint.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import type { MaskStrategy } from '../sparsity/strategy.js';
-import type { ImageDataset } from './data.js';
+import type { AnySplit, ImageDataset } from './data.js';
 import type { TrainEvent } from './events.js';
 
 export interface TrainOptions {
-  readonly data: ImageDataset;
+  readonly data: ImageDataset<AnySplit>;
   readonly optimizer: Optimizer;
   /** Default: dense. */
   readonly sparsity?: MaskStrategy;

@@ -1,39 +1,71 @@
-import { STATS_SIZE } from '@s2sam/native';
+import { type FloatName, STATS_SIZE, Stat } from '@s2sam/native';
+import { scaleShift } from '../autograd/elementwise.js';
 import { countCorrect, crossEntropy } from '../autograd/loss.js';
 import { Tape } from '../autograd/tape.js';
 import type { Graph } from '../device/graph.js';
 import type { Classifier } from '../models/classifier.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import type { Progress } from '../optim/schedule.js';
-import { OptimizerState } from '../optim/state.js';
-import type { StepNeeds } from '../sparsity/strategy.js';
+import { type OptimizerCounts, OptimizerState } from '../optim/state.js';
+import type { ProbeOptions, StepNeeds } from '../sparsity/strategy.js';
 import { scope, unscoped } from '../tensor/scope.js';
 import type { Tensor } from '../tensor/tensor.js';
+import type { StepCost } from './flopsMeter.js';
 import type { BatchTensors } from './loader.js';
 
 /** What the step wrote, read back. */
-export interface StepResult {
+export interface StepResult extends OptimizerCounts {
   readonly loss: number;
   /** Samples classified right. */
   readonly correct: number;
   readonly gradNorm: number;
   /** Norm that divides the perturbation, 0 where there is none. */
   readonly perturbNorm: number;
-  /** Since the training began: steps and perturbations left out because a norm was zero or not finite. */
-  readonly skippedSteps: number;
-  readonly skippedPerturbations: number;
 }
 
 export interface TrainStepOptions {
   readonly optimizer: Optimizer;
-  /** Makes the batch of the step; recorded, so it must read tensors that change in place. */
-  readonly input: () => BatchTensors;
+  /** Makes the batch of the step, images of this type; recorded, so it must read tensors that change in place. */
+  readonly input: (dtype: FloatName) => BatchTensors;
   /** Default 0. */
   readonly labelSmoothing?: number;
+  /** Looks at the gradient in the arena before the optimizer's step, where a step needs it; recorded. */
+  readonly observe?: () => void;
 }
 
 /** loss, correct, padding up to here; then the optimizer's stats. */
 const STATS_OFFSET = 8;
+
+interface PassOptions {
+  /** Leave loss and count of right answers in the metrics. */
+  readonly report?: boolean;
+  readonly accumulate?: boolean;
+  readonly seed?: Tensor | undefined;
+  /** Divides the logits. */
+  readonly temperature?: number;
+  /** Runs the forward pass of the network. */
+  readonly forward?: <T>(pass: () => T) => T;
+}
+
+export interface ProbePassOptions
+  extends Pick<ProbeOptions, 'temperature' | 'statistics'>,
+    Pick<PassOptions, 'forward'> {
+  /** Add to the gradient that is there. Default false. */
+  readonly accumulate?: boolean;
+}
+
+/** What sets the recordings of steps apart. */
+interface Kind {
+  /** Weight gradients at masked positions too. */
+  readonly dense: boolean;
+  /** The optimizer does not step. */
+  readonly skip: boolean;
+  readonly twoPasses: boolean;
+  /** Leave the gradient of the unscaled loss, for the mask update that follows. */
+  readonly unscale: boolean;
+  /** The strategy looks at the gradient before the optimizer's step. */
+  readonly observe: boolean;
+}
 
 /**
  * One training step: input, forward, backward, optimizer, metrics. Recorded at its first use (once per kind of step a strategy asks
@@ -61,21 +93,32 @@ export class TrainStep implements Disposable {
 
   /** Enqueues a step and resolves with its result once it has run. */
   run(progress: Progress, needs: StepNeeds = {}): Promise<StepResult> {
-    this.state.prepare(progress);
-    this.#graph(progress, needs).replay();
+    const plain = needs.plain === true;
+    this.state.prepare(progress, plain);
+    this.#graph(needs, !plain && this.state.twoPasses(progress)).replay();
     return this.#read();
   }
 
+  /** What a step with these needs computes. */
+  cost(progress: Progress, needs: StepNeeds): Omit<StepCost, 'images'> {
+    return {
+      denseGradient: needs.denseGradient === true,
+      ignoresMasks: this.state.needsDenseGradient,
+      passes: needs.plain !== true && this.state.twoPasses(progress) ? 2 : 1,
+    };
+  }
+
   /**
-   * Gradient of the selected batch at the plain weights, everywhere, left in the arena; steps nothing and changes no running
-   * statistics. `accumulate` adds to the gradient that is there. Not recorded.
+   * Gradient of a batch at the plain weights, everywhere, left in the arena; steps nothing and changes no running statistics. Computed
+   * in f32 whatever the model computes in. Not recorded.
    */
-  probe(accumulate: boolean): void {
+  probe(input: () => BatchTensors, options: ProbePassOptions = {}): void {
+    const { statistics = 'batch', ...pass } = options;
     this.state.restore();
     for (const parameter of this.state.arena.parameters) parameter.gradientEverywhere = true;
-    this.model.train().trackStatistics(false);
-    scope(() => this.#pass(this.options.input(), { accumulate }));
-    this.model.trackStatistics(true);
+    this.model.train(statistics === 'batch').trackStatistics(false);
+    scope(() => this.#pass(input(), pass));
+    this.model.train().trackStatistics(true);
   }
 
   [Symbol.dispose](): void {
@@ -85,50 +128,56 @@ export class TrainStep implements Disposable {
     this.#metrics.dispose();
   }
 
-  #graph(progress: Progress, needs: StepNeeds): Graph {
+  #graph(needs: StepNeeds, twoPasses: boolean): Graph {
     const dense = needs.denseGradient === true || this.state.needsDenseGradient;
     const skip = needs.skipOptimizerStep === true;
-    const twoPasses = this.state.twoPasses(progress);
-    const kind = `${dense ? 'dense' : 'kept'} ${skip ? 'gradient' : 'step'} ${twoPasses ? 2 : 1}`;
-    let graph = this.#graphs.get(kind);
+    const unscale = needs.update === true && this.state.lossScale !== undefined;
+    const kind = { dense, skip, twoPasses, unscale, observe: needs.observe === true };
+    const key = JSON.stringify(kind);
+    let graph = this.#graphs.get(key);
     if (graph === undefined) {
-      graph = this.model.device.capture(() => scope(() => this.#record(dense, skip, twoPasses)));
-      this.#graphs.set(kind, graph);
+      graph = this.model.device.capture(() => scope(() => this.#record(kind)));
+      this.#graphs.set(key, graph);
     }
     return graph;
   }
 
-  #record(dense: boolean, skip: boolean, twoPasses: boolean): void {
+  #record({ dense, skip, twoPasses, unscale, observe }: Kind): void {
     this.passes.forward = 0;
     this.passes.backward = 0;
     for (const parameter of this.state.arena.parameters) parameter.gradientEverywhere = dense;
     this.model.train();
-    const batch = this.options.input();
-    this.#pass(batch, { report: true });
+    const batch = this.options.input(this.model.dtype);
+    const seed = this.state.lossScale;
+    this.#pass(batch, { report: true, seed });
     if (twoPasses) {
       this.state.perturb();
       this.model.trackStatistics(false);
-      this.#pass(batch);
+      this.#pass(batch, { seed });
       this.model.trackStatistics(true);
       if (skip) this.state.restore();
     }
-    if (!skip) this.state.step();
+    if (observe) this.state.withUnscaledGradient(() => this.options.observe?.());
+    if (!skip) this.state.step({ unscale });
+    else if (unscale) this.state.unscaleGradient();
   }
 
-  /** Forward and backward; a gradient of a parameter the loss does not depend on is zero. */
-  #pass({ x, labels }: BatchTensors, { report = false, accumulate = false } = {}): void {
+  /** Forward and backward, with the loss multiplied by `seed`; a gradient of a parameter the loss does not depend on is zero. */
+  #pass({ x, labels }: BatchTensors, options: PassOptions = {}): void {
+    const { report = false, accumulate = false, seed, temperature = 1, forward = (pass) => pass() } = options;
     const { labelSmoothing = 0 } = this.options;
     const tape = new Tape();
     const { loss, logits } = tape.record(() => {
-      const logits = this.model.forward(x);
-      return { logits, loss: crossEntropy(logits, labels, { labelSmoothing }) };
+      const logits = forward(() => this.model.forward(x));
+      const scaled = temperature === 1 ? logits : scaleShift(logits, 1 / temperature, 0);
+      return { logits, loss: crossEntropy(scaled, labels, { labelSmoothing }) };
     });
     this.passes.forward += 1;
     if (report) {
       this.#metric(0, loss);
       this.#metric(1, countCorrect(logits, labels));
     }
-    tape.backward(loss, undefined, { accumulate, release: { keep: [] } });
+    tape.backward(loss, seed, { accumulate, release: { keep: [] } });
     this.passes.backward += 1;
     for (const parameter of this.state.arena.parameters) {
       if (!tape.parameters.has(parameter) && !accumulate) parameter.gradient.fill(0);
@@ -140,8 +189,17 @@ export class TrainStep implements Disposable {
   }
 
   async #read(): Promise<StepResult> {
-    const [loss = Number.NaN, correct = 0, , , , , , , gradNorm = 0, perturbNorm = 0, skippedSteps = 0, skipped = 0] =
-      await this.#metrics.toArray();
-    return { loss, correct, gradNorm, perturbNorm, skippedSteps, skippedPerturbations: skipped };
+    const [loss = Number.NaN, correct = 0, ...rest] = await this.#metrics.toArray();
+    const stat = (slot: number): number => rest[STATS_OFFSET - 2 + slot] ?? 0;
+    return {
+      loss,
+      correct,
+      gradNorm: stat(Stat.gradNorm),
+      perturbNorm: stat(Stat.perturbNorm),
+      skippedSteps: stat(Stat.skippedSteps),
+      skippedPerturbations: stat(Stat.skippedPerturbations),
+      lossScale: stat(Stat.lossScale),
+      goodSteps: stat(Stat.goodSteps),
+    };
   }
 }

@@ -1,15 +1,19 @@
 import { ArgumentError, NonFiniteError } from '../errors.js';
-import { loadOptimizer, loadWeights, type TrainingPosition, writeCheckpoint } from '../io/checkpoint.js';
+import { loadOptimizer, loadWeights, memoryOf, type TrainingPosition, writeCheckpoint } from '../io/checkpoint.js';
 import type { Classifier } from '../models/classifier.js';
-import type { Progress } from '../optim/schedule.js';
+import type { OptimizerCounts } from '../optim/state.js';
 import { densityOf, SparsityState } from '../sparsity/state.js';
+import type { StepNeeds } from '../sparsity/strategy.js';
 import { positiveInteger } from '../tensor/tensor.js';
-import { checkModel, checkResume, type Description, lengthOf } from './checks.js';
-import type { EndEvent, EpochEvent, MaskEvent, StartEvent, StepEvent, TrainEvent } from './events.js';
+import { checkModel, checkResume, type Description } from './checks.js';
+import type { EndEvent, EpochEvent, MaskEvent, StartEvent, StepEvent, TrainEvent, WarningEvent } from './events.js';
+import { FlopsMeter } from './flopsMeter.js';
 import { LazyEvaluator } from './lazyEvaluator.js';
+import { TrainingLength } from './length.js';
 import { Loader } from './loader.js';
 import { nonFiniteParameter } from './nonFinite.js';
 import type { Run, TrainOptions } from './options.js';
+import { probeCurvature, probeGradient } from './probe.js';
 import { type StepResult, TrainStep } from './step.js';
 
 /** Sums over the steps of an epoch. */
@@ -35,12 +39,16 @@ class Training implements Run {
   readonly #options: TrainOptions;
   readonly #batchSize: number;
   readonly #seed: number;
-  readonly #length: { readonly stepsPerEpoch: number; readonly totalSteps: number };
+  readonly #length: TrainingLength;
   readonly #sparsity: SparsityState;
+  readonly #flops: FlopsMeter;
   readonly #startStep: number;
   #step: number;
+  /** Rounds done, their masks and weights included. */
+  #round: number;
   #sums: EpochSums;
   #trainSeconds: number;
+  #counts: OptimizerCounts;
   #bestTestAccuracy: number | undefined;
   #lastTestAccuracy: number | undefined;
   #clock = performance.now();
@@ -51,26 +59,29 @@ class Training implements Run {
     this.#options = options;
     this.#batchSize = positiveInteger('train', 'batchSize', options.batchSize ?? 128);
     this.#seed = options.seed ?? 0;
-    this.#length = lengthOf(options, this.#batchSize);
+    this.#length = new TrainingLength(options, this.#batchSize);
     checkModel(model, options);
     const position = options.resume?.position;
     if (options.resume !== undefined)
       checkResume(options.resume.position, this.#length.totalSteps, this.#description());
-    this.#sparsity = new SparsityState(model.arena, options.sparsity);
+    this.#sparsity = new SparsityState(model, options.sparsity);
+    this.#flops = new FlopsMeter(model, options.data.imageShape, position?.trainFlops ?? 0);
     this.#startStep = position?.step ?? 0;
     this.#step = this.#startStep;
+    this.#round = position?.round ?? 0;
     this.#sums = {
       loss: position?.epochLoss ?? 0,
       correct: position?.epochCorrect ?? 0,
       steps: position?.epochSteps ?? 0,
     };
+    this.#counts = position?.counts ?? { skippedSteps: 0, skippedPerturbations: 0, lossScale: 0, goodSteps: 0 };
     this.#trainSeconds = position?.trainSeconds ?? 0;
     this.#bestTestAccuracy = position?.bestTestAccuracy ?? undefined;
   }
 
   async save(path: string, extra: Readonly<Record<string, string>> = {}): Promise<void> {
     const step = this.#step;
-    await writeCheckpoint(path, this.#model, () => this.#position(step), extra);
+    await writeCheckpoint(path, this.#model, () => this.#position(step), extra, this.#sparsity.memory);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainEvent> {
@@ -81,15 +92,22 @@ class Training implements Run {
       batchSize: this.#batchSize,
       shuffle: { seed: this.#seed, augment },
     });
-    using trainStep = new TrainStep(this.#model, { optimizer, labelSmoothing, input: () => loader.load() });
+    using sparsity = this.#sparsity;
+    using trainStep = new TrainStep(this.#model, {
+      optimizer,
+      labelSmoothing,
+      input: (dtype) => loader.load(dtype),
+      observe: () => sparsity.observe(),
+    });
     using evaluation = new LazyEvaluator(this.#model, this.#options, this.#batchSize);
     await this.#begin(trainStep, loader);
-    yield this.#startEvent();
+    yield await this.#startEvent();
+    yield* this.#warnings();
     yield* this.#loop(trainStep, loader, evaluation);
   }
 
   async *#loop(trainStep: TrainStep, loader: Loader, evaluation: LazyEvaluator): AsyncGenerator<TrainEvent> {
-    const { totalSteps, stepsPerEpoch } = this.#length;
+    const { totalSteps } = this.#length;
     const aborted = (): boolean => this.#options.signal?.aborted === true;
     const firstImageStep = this.#step;
     const secondsBefore = this.#trainSeconds;
@@ -97,15 +115,22 @@ class Training implements Run {
     let pending: Pending | undefined;
     this.#clock = performance.now();
     while (this.#step < totalSteps && !aborted()) {
-      const needs = this.#sparsity.needs(this.#step, this.#length);
+      if (this.#length.at(this.#step).round > this.#round) {
+        yield await this.#nextRound(trainStep);
+        yield* this.#warnings();
+      }
+      const needs = this.#needs(this.#step);
       const next = this.#enqueue(trainStep, loader, needs);
       if (pending !== undefined) yield await this.#finish(pending);
       pending = next;
-      const epochEnds = this.#step % stepsPerEpoch === 0 || this.#step === totalSteps;
+      const epochEnds = this.#length.endsEpoch(this.#step);
       if (needs.update !== true && !epochEnds) continue;
       yield await this.#finish(pending);
       pending = undefined;
-      if (needs.update === true) yield await this.#updateMasks(trainStep);
+      if (needs.update === true) {
+        yield await this.#updateMasks(trainStep);
+        yield* this.#warnings();
+      }
       if (!epochEnds) continue;
       const images = (this.#step - epochStart.step) * this.#batchSize;
       const imagesPerSecond = images / (this.#trainSeconds - epochStart.seconds);
@@ -125,57 +150,52 @@ class Training implements Run {
     if (resume !== undefined) {
       loadWeights(this.#model, resume);
       loadOptimizer(this.#model, resume);
-      if (resume.position.strategyState !== null) this.#sparsity.strategy?.load?.(resume.position.strategyState);
+      await this.#sparsity.load(resume.position.strategyState, memoryOf(resume), this.#moment());
       if (this.#step > 0) {
-        state.prepare(this.#progress(this.#step - 1));
+        state.prepare(this.#length.at(this.#step - 1).progress, this.#needs(this.#step - 1).plain);
         if (state.optimizer.kind === 's2sam') state.perturb();
+        state.resumeCounts(resume.position.counts);
       }
       return;
     }
     this.#model.arena.gradient.fill(0);
     this.#model.arena.momentum.fill(0);
     state.restore();
+    const { data } = this.#options;
     await this.#sparsity.init({
       ...this.#moment(),
-      probeGradient: ({ batches }) => this.#probe(trainStep, loader, batches),
+      probeGradient: (options) => probeGradient(trainStep, loader, { ...options, data, seed: this.#seed }),
+      probeCurvature: (options) => probeCurvature(trainStep, loader, { ...options, data, seed: this.#seed }),
     });
+    this.#rememberForRewinding();
+    state.restore();
     this.#model.arena.gradient.fill(0);
   }
 
-  async #probe(trainStep: TrainStep, loader: Loader, batches: number): Promise<void> {
-    positiveInteger('probeGradient', 'batches', batches);
-    for (let batch = 0; batch < batches; batch++) {
-      loader.select(Math.floor(batch / loader.batches), batch % loader.batches);
-      trainStep.probe(batch > 0);
-    }
-    const { gradient, device } = this.#model.arena;
-    const { native } = device;
-    native.addInto(gradient.handle, 1 / batches - 1, gradient.handle);
-    await device.synchronize();
-  }
-
-  #enqueue(trainStep: TrainStep, loader: Loader, needs: ReturnType<SparsityState['needs']>): Pending {
+  #enqueue(trainStep: TrainStep, loader: Loader, needs: StepNeeds): Pending {
     const step = this.#step;
-    const epoch = Math.floor(step / this.#length.stepsPerEpoch);
+    const { epoch, epochOfRound, batch, progress } = this.#length.at(step);
     const begin = performance.now();
-    loader.select(epoch, step % this.#length.stepsPerEpoch);
+    loader.select(epochOfRound, batch);
     const dataWaitMs = performance.now() - begin;
-    const progress = this.#progress(step);
     const sums = this.#sums;
     const result = trainStep.run(progress, needs).then((value) => {
       sums.loss += value.loss;
       sums.correct += value.correct;
       sums.steps += 1;
+      this.#counts = value;
       return value;
     });
     result.catch(() => undefined); // awaited one step later
+    this.#flops.add({ ...trainStep.cost(progress, needs), images: this.#batchSize });
     this.#step = step + 1;
+    this.#rememberForRewinding();
     return { step: this.#step, epoch, lr: trainStep.state.lr(progress), result, dataWaitMs };
   }
 
   /** Waits for a step and turns it into its event. */
   async #finish({ step, epoch, lr, result, dataWaitMs }: Pending): Promise<StepEvent> {
-    const { loss, correct, gradNorm } = await result;
+    const { loss, correct, gradNorm, skippedSteps, lossScale } = await result;
     if (!Number.isFinite(loss)) throw await this.#nonFinite(step, loss);
     const now = performance.now();
     const stepMs = now - this.#clock;
@@ -190,6 +210,8 @@ class Training implements Run {
       accuracy: correct / this.#batchSize,
       lr,
       gradNorm,
+      skippedSteps,
+      lossScale: lossScale === 0 ? undefined : lossScale,
       stepMs,
       dataWaitMs,
       imagesPerSecond: (this.#batchSize * 1000) / stepMs,
@@ -207,13 +229,53 @@ class Training implements Run {
   }
 
   async #updateMasks(trainStep: TrainStep): Promise<MaskEvent> {
-    const probeGradient = (): Promise<void> =>
-      Promise.reject(new ArgumentError('probeGradient: only available in init', { op: 'probeGradient' }));
-    await this.#sparsity.update({ ...this.#moment(), probeGradient });
-    if (trainStep.state.optimizer.kind === 's2sam') trainStep.state.perturb();
+    await this.#changeMasks();
+    const { state } = trainStep;
+    state.scaleGradient();
+    if (state.optimizer.kind === 's2sam') state.perturb();
+    else state.restore();
+    return this.#maskEvent();
+  }
+
+  /** Lets the strategy choose the masks of the next round, which starts from the weights that were remembered. */
+  async #nextRound(trainStep: TrainStep): Promise<MaskEvent> {
+    this.#round += 1;
+    await this.#changeMasks();
+    this.#sparsity.rewind();
+    trainStep.state.restore();
+    return this.#maskEvent();
+  }
+
+  async #changeMasks(): Promise<void> {
+    const before = densityOf(this.#model.arena).density;
+    await this.#sparsity.update(this.#moment());
+    this.#flops.masksChanged();
+    // What a network with more weights reached says nothing about the sparser one.
+    if (densityOf(this.#model.arena).density < before) this.#bestTestAccuracy = undefined;
+  }
+
+  #rememberForRewinding(): void {
+    if (this.#options.sparsity?.rounds?.rewindStep === this.#step) this.#sparsity.remember();
+  }
+
+  *#warnings(): Generator<WarningEvent> {
+    for (const message of this.#sparsity.takeWarnings()) yield { type: 'warning', step: this.#step, message };
+  }
+
+  async #maskEvent(): Promise<MaskEvent> {
     const { density, layers } = densityOf(this.#model.arena);
+    const { churn, explored } = this.#sparsity;
     const checksum = await this.#sparsity.checksum();
-    return { type: 'mask', step: this.#step, epoch: this.#epoch(), density, layers, checksum };
+    return {
+      type: 'mask',
+      step: this.#step,
+      epoch: this.#epoch(),
+      density,
+      layers: layers.map((layer) => ({ ...layer, ...(churn.get(layer.name) ?? { dropped: 0, grown: 0 }) })),
+      explored,
+      flops: this.#flops.forward,
+      checksum,
+    };
   }
 
   async #epochEvent(evaluation: LazyEvaluator, imagesPerSecond: number): Promise<EpochEvent> {
@@ -240,21 +302,26 @@ class Training implements Run {
       imagesPerSecond,
       density,
       layers,
+      explored: this.#sparsity.explored,
+      trainFlops: this.#flops.total,
     };
   }
 
-  #startEvent(): StartEvent {
+  async #startEvent(): Promise<StartEvent> {
     const { data } = this.#options;
     const { kind, name, isa, threads } = this.#model.device;
-    const { optimizer, sparsity, batchSize, seed } = this.#description();
+    const { optimizer, sparsity, batchSize, seed, dtype } = this.#description();
     return {
       type: 'start',
       model: this.#model.name,
       ...densityOf(this.#model.arena),
+      checksum: await this.#sparsity.checksum(),
+      flops: this.#flops.forward,
       optimizer,
       sparsity,
       batchSize,
       seed,
+      dtype,
       device: { kind, name, isa, threads },
       dataset: {
         name: data.name,
@@ -263,7 +330,8 @@ class Training implements Run {
         trainSize: data.train.size,
         testSize: data.test.size,
       },
-      ...this.#length,
+      stepsPerEpoch: this.#length.stepsPerEpoch,
+      totalSteps: this.#length.totalSteps,
       startStep: this.#startStep,
     };
   }
@@ -279,6 +347,9 @@ class Training implements Run {
       trainSeconds: this.#trainSeconds,
       imagesPerSecond,
       density: densityOf(this.#model.arena).density,
+      explored: this.#sparsity.explored,
+      trainFlops: this.#flops.total,
+      flops: this.#flops.forward,
     };
   }
 
@@ -289,12 +360,14 @@ class Training implements Run {
       sparsity: sparsity?.name ?? 'dense',
       batchSize: this.#batchSize,
       seed: this.#seed,
+      dtype: this.#model.dtype,
       datasetName: data.name,
     };
   }
 
   #position(step: number): TrainingPosition {
-    const { optimizer, sparsity, batchSize, seed, datasetName } = this.#description();
+    const { optimizer, sparsity, batchSize, seed, dtype, datasetName } = this.#description();
+    const { skippedSteps, skippedPerturbations, lossScale, goodSteps } = this.#counts;
     return {
       step,
       totalSteps: this.#length.totalSteps,
@@ -303,26 +376,43 @@ class Training implements Run {
       dataset: datasetName,
       optimizer,
       sparsity,
+      dtype,
+      counts: { skippedSteps, skippedPerturbations, lossScale, goodSteps },
       epochLoss: this.#sums.loss,
       epochCorrect: this.#sums.correct,
       epochSteps: this.#sums.steps,
       trainSeconds: this.#trainSeconds,
+      trainFlops: this.#flops.total,
       bestTestAccuracy: this.#bestTestAccuracy ?? null,
       strategyState: this.#sparsity.strategy?.state?.() ?? null,
+      round: this.#round,
     };
   }
 
-  #progress(step: number): Progress {
-    return { step, ...this.#length };
+  #needs(step: number): StepNeeds {
+    const { stepsPerEpoch, totalSteps } = this.#length;
+    return this.#sparsity.needs(step, { stepsPerEpoch, totalSteps, round: this.#length.at(step).round });
   }
 
+  /** Now, for the strategy. */
   #moment() {
-    return { step: this.#step, ...this.#length, seed: this.#seed };
+    const { stepsPerEpoch, totalSteps } = this.#length;
+    const onlyInInit = (op: string) => (): Promise<void> =>
+      Promise.reject(new ArgumentError(`${op}: only available in init`, { op }));
+    return {
+      step: this.#step,
+      round: this.#round,
+      stepsPerEpoch,
+      totalSteps,
+      seed: this.#seed,
+      probeGradient: onlyInInit('probeGradient'),
+      probeCurvature: onlyInInit('probeCurvature'),
+    };
   }
 
   /** Epoch of the last step done. */
   #epoch(): number {
-    return Math.floor(Math.max(0, this.#step - 1) / this.#length.stepsPerEpoch);
+    return this.#length.at(Math.max(0, this.#step - 1)).epoch;
   }
 }
 
