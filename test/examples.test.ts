@@ -30,4 +30,12 @@ describe('examples', () => {
     const { tensors } = await readSafetensors(checkpoint);
     expect(tensors.get('conv1.weight')?.shape).toEqual([32, 3, 3, 3]);
   });
+
+  it('own-strategy keeps its number of weights while its masks move', { timeout: 300_000 }, async () => {
+    const output = await runExample('own-strategy', '--steps', '9');
+    const masks = [...output.matchAll(/step (\d+) {2}(\d+) weights {2}masks ([0-9a-f]{16})/g)];
+    expect(masks.map(([, step]) => step)).toEqual(['4', '8']);
+    expect(new Set(masks.map(([, , kept]) => kept)).size).toBe(1);
+    expect(new Set(masks.map(([, , , checksum]) => checksum)).size).toBe(2);
+  });
 });

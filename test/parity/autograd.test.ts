@@ -4,6 +4,7 @@ import {
   BatchNorm2d,
   Classifier,
   Conv2d,
+  cast,
   crossEntropy,
   type Device,
   div,
@@ -153,6 +154,7 @@ eachDevice('autograd', (device) => {
     log: (x) => mean(log(x)),
     sqrt: (x) => mean(sqrt(x)),
     'mean of squares': (x) => mean(square(x)),
+    cast: (x) => sum(square(cast(x, 'f32'))),
     flatten: (x, y) => sum(mul(flatten(x), flatten(y))),
   };
   it.each(Object.keys(functions))('%s has the slope of finite differences', async (name) => {

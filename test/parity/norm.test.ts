@@ -20,7 +20,12 @@ eachDevice('batch norm', (device) => {
     const outputs = training
       ? native.batchNormTrain(x, gamma, beta, added, mean, variance, eps, momentum, relu)
       : native.batchNormEval(x, gamma, beta, added, mean, variance, eps, relu);
-    const [y, savedMean, savedInvStd] = outputs.map((handle) => handles.own(handle)) as [number, number, number];
+    const [y, savedMean, savedInvStd, passed] = outputs.map((handle) => handles.own(handle)) as [
+      number,
+      number,
+      number,
+      number,
+    ];
     expect(await native.read(y)).toBeCloseToTensor(example.output('y'));
     if (training) {
       expect(await native.read(mean)).toBeCloseToTensor(example.output('running_mean_after'));
@@ -36,6 +41,7 @@ eachDevice('batch norm', (device) => {
         dy,
         x,
         y,
+        passed,
         gamma,
         savedMean,
         savedInvStd,

@@ -80,6 +80,16 @@ export class TestArena implements Disposable {
     return (await this.#handles.native.read(this.#tensors.stats))[Stat[name]] as number;
   }
 
+  writeStat(name: keyof typeof Stat, value: number): void {
+    const { native } = this.#handles;
+    const slot = this.#handles.own(native.view(this.#tensors.stats, Stat[name], [1]));
+    native.fill(slot, value);
+  }
+
+  updateLossScale(interval: number): void {
+    this.#handles.native.updateLossScale(this.#tensors.stats, interval);
+  }
+
   writeGradient(values: ArrayLike<number>): void {
     const padded = new Float32Array(Math.ceil(this.#count / ALIGNMENT) * ALIGNMENT);
     padded.set(values);
@@ -97,6 +107,7 @@ export class TestArena implements Disposable {
       momentum,
       gradient,
       working,
+      0,
       bits,
       segments,
       decay,
@@ -114,7 +125,7 @@ export class TestArena implements Disposable {
     const { gradient, master, working, bits, hyper, stats } = this.#tensors;
     const { adaptive = false, policy = 'masked' } = this.#options;
     native.gradientNorm(gradient, this.#bits, adaptive ? master : 0, Stat.perturbNorm, stats);
-    native.perturb(master, gradient, working, bits, hyper, stats, policy === 'masked', adaptive);
+    native.perturb(master, gradient, working, 0, bits, hyper, stats, policy === 'masked', adaptive);
   }
 
   [Symbol.dispose](): void {

@@ -72,14 +72,17 @@ export const integers = (key: Key, count: number, below: number): Int32Array =>
 export const pixels = (key: Key, count: number): Uint8Array =>
   Uint8Array.from(words(key, count), (word) => word >>> 24);
 
+/** 0..count-1 by their 64-bit draws, smallest first. */
+export function order(key: Key, count: number): number[] {
+  const draws = Array.from({ length: count }, (_, i) => philox(key, i, 0, 0, 0));
+  const [at, low] = [(i: number) => (draws[i] as Words)[0], (i: number) => (draws[i] as Words)[1]];
+  return draws.map((_, i) => i).sort((i, j) => at(i) - at(j) || low(i) - low(j) || i - j);
+}
+
 /** 1 at the `keep` positions with the smallest 64-bit draws, 0 elsewhere. */
 export function mask(key: Key, count: number, keep: number): Float32Array {
-  const draws = Array.from({ length: count }, (_, i) => philox(key, i, 0, 0, 0));
-  const order = draws.map((_, i) => i);
-  const [at, low] = [(i: number) => (draws[i] as Words)[0], (i: number) => (draws[i] as Words)[1]];
-  order.sort((i, j) => at(i) - at(j) || low(i) - low(j) || i - j);
   const out = new Float32Array(count);
-  for (const i of order.slice(0, keep)) out[i] = 1;
+  for (const i of order(key, count).slice(0, keep)) out[i] = 1;
   return out;
 }
 

@@ -19,9 +19,9 @@ export class Handles implements Disposable {
     this.native = device.native;
   }
 
-  /** Frees this tensor too. */
+  /** Frees this tensor too; 0 is none. */
   own(tensor: TensorHandle): TensorHandle {
-    this.#tensors.push(tensor);
+    if (tensor !== 0) this.#tensors.push(tensor);
     return tensor;
   }
 

@@ -7,6 +7,7 @@ import {
   type ImageDataset,
   initialize,
   Linear,
+  type ModelOptions,
   philox,
   type Split,
   streamKey,
@@ -32,8 +33,8 @@ class TinyNet extends Classifier {
   }
 }
 
-export const tinyNet = (device: Device, seed = 0, classes = 4): Classifier =>
-  initialize(new TinyNet(classes), { device, seed });
+export const tinyNet = (device: Device, options: Omit<ModelOptions, 'device'> = {}): Classifier =>
+  initialize(new TinyNet(options.classes ?? 4), { ...options, device });
 
 /** Noise around one colour per class, so that a network can learn something. */
 function split(name: string, size: number, classes: number, side: number): Split {

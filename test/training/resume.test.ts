@@ -81,7 +81,7 @@ describe('resume', () => {
         await run.save(path);
       }
     }
-    using resumed = tinyNet(device, 99);
+    using resumed = tinyNet(device, { seed: 99 });
     const resume = await readCheckpoint(path);
     const after = steps(await collect(train(resumed, { ...options, sparsity: sparsity(), resume })));
 
@@ -112,7 +112,7 @@ describe('resume', () => {
     await collect(run);
     await run.save(path);
     const checkpoint = await readCheckpoint(path);
-    using other = tinyNet(device, 0, 6);
+    using other = tinyNet(device, { classes: 6 });
     const before = await bitsOf(other);
     expect(() => loadWeights(other, checkpoint)).toThrow(
       expect.objectContaining({

@@ -1,22 +1,10 @@
 import { type Allocation, ConfigError, type Layout } from '@s2sam/core';
+import { checkDensity } from './checks.js';
+import { keptOf, sum, weightsOf } from './counts.js';
 import { type LayerRule, type LayerShape, rules } from './rules.js';
 
 /** Density a layout gives to a layer. */
 type Densities = ReadonlyMap<LayerShape, number>;
-
-/** Throws ConfigError unless 0 < density <= 1. */
-export function checkDensity(op: string, density: number): void {
-  if (!(density > 0 && density <= 1)) {
-    const remedy = 'it is the share of weights kept, above 0 and at most 1 (sparsity 0.9 is density 0.1)';
-    throw new ConfigError(`${op}: density is ${density}; ${remedy}`, { op });
-  }
-}
-
-/**
- * Weights kept of `size` at this density: all but floor((1 - density) * size). The tolerance is for rounding: without it 0.55 of
- * 100 would keep 56, because 0.55 * 100 comes out a little above 55.
- */
-const keptOf = (size: number, density: number): number => size - Math.floor(size - density * size + 1e-6);
 
 function makeLayout(
   kind: string,
@@ -136,6 +124,3 @@ function checkBudget(
     { op: kind },
   );
 }
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-const weightsOf = (layers: readonly LayerShape[]): number => sum(layers.map(({ size }) => size));

@@ -1,5 +1,7 @@
-import { type Allocation, ConfigError, type Layout, type MaskStrategy, type SparseLayer, streamKey } from '@s2sam/core';
-import { checkDensity, erk } from './layouts.js';
+import type { Layout, MaskStrategy } from '@s2sam/core';
+import { checkDensity } from './checks.js';
+import { countsOf, drawMasks } from './counts.js';
+import { erk } from './layouts.js';
 
 export interface StaticRandomOptions {
   /** Share of the weights kept, in (0, 1]. */
@@ -18,25 +20,7 @@ export function staticRandom(options: StaticRandomOptions): MaskStrategy {
   checkDensity(name, density);
   return {
     name,
-    init({ layers, seed }) {
-      const allocation = layout.allocate(layers, density);
-      // All counts are checked before the first mask is touched.
-      const counts = layers.map((layer) => [layer, keptIn(allocation, layer, name)] as const);
-      for (const [{ name: layerName, size, mask }, kept] of counts) {
-        if (kept === size) mask.fill(true);
-        else mask.random(kept, streamKey(seed, `mask/${layerName}`));
-      }
-    },
+    // All counts are checked before the first mask is touched.
+    init: ({ layers, seed }) => drawMasks(countsOf(name, layout, layers, density), seed),
   };
-}
-
-/** The count a layout gave to a layer, from 1 to its size. */
-function keptIn(allocation: Allocation, { name, size }: SparseLayer, op: string): number {
-  const kept = allocation.get(name);
-  if (kept !== undefined && Number.isInteger(kept) && kept >= 1 && kept <= size) return kept;
-  const found =
-    kept === 0
-      ? `would lose all of its ${size} weights`
-      : `is to keep ${kept} of its ${size} weights; a layout must give each a count`;
-  throw new ConfigError(`${op}: layer '${name}' ${found}; raise the density or choose another layout`, { op });
 }

@@ -1,7 +1,7 @@
 import { type Device, Mask, openDevice, type SparseLayer } from '@s2sam/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { erk, staticRandom } from '../src/index.js';
-import { resnet32 } from './networks.js';
+import { contextOf, resnet32 } from './networks.js';
 
 describe('staticRandom on a device', () => {
   let device: Device;
@@ -16,8 +16,7 @@ describe('staticRandom on a device', () => {
       const bits = device.zeros([Math.ceil(layer.size / 32)], { dtype: 'u32' });
       return { ...layer, mask: new Mask(device, bits, layer.shape, 0) } as SparseLayer;
     });
-    const probeGradient = () => expect.fail('static masks need no gradient');
-    await staticRandom({ density }).init({ layers, seed, step: 0, stepsPerEpoch: 1, totalSteps: 1, probeGradient });
+    await staticRandom({ density }).init(contextOf(layers, { seed }));
     const summaries = await Promise.all(layers.map(({ mask }) => mask.summary()));
     for (const { mask } of layers) {
       mask[Symbol.dispose]();

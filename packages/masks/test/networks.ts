@@ -1,16 +1,31 @@
-import type { LayerRole } from '@s2sam/core';
+import type { LayerRole, SparseLayer, StrategyContext } from '@s2sam/core';
+import { expect } from 'vitest';
 import type { LayerShape } from '../src/index.js';
 
+/** What core would give to a strategy that needs neither gradient nor memory. */
+export const contextOf = (layers: readonly SparseLayer[], more: Partial<StrategyContext> = {}): StrategyContext => ({
+  layers,
+  groups: [],
+  step: 0,
+  round: 0,
+  stepsPerEpoch: 1,
+  totalSteps: 1,
+  seed: 0,
+  memory: () => expect.fail('this strategy should not need memory'),
+  warn: (message) => expect.fail(`unexpected warning: ${message}`),
+  probeGradient: () => expect.fail('this strategy should not need a gradient'),
+  probeCurvature: () => expect.fail('this strategy should not need curvature'),
+  ...more,
+});
+
 /** Tables of the convolutions and linear layers of the networks in the literature, names as in PyTorch. */
-const layer = (name: string, shape: readonly number[], role: LayerRole = 'body'): LayerShape => ({
+export const layer = (name: string, shape: readonly number[], role: LayerRole = 'body'): LayerShape => ({
   name: `${name}.weight`,
   shape,
   size: shape.reduce((product, extent) => product * extent, 1),
   kind: shape.length === 4 ? 'conv2d' : 'linear',
   role,
 });
-
-export { layer };
 
 /** ResNet-32 of double width (32, 64, 128) with projection shortcuts, as in GraSP and MEST. */
 export function resnet32(classes: number): LayerShape[] {

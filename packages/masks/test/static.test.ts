@@ -1,7 +1,7 @@
-import { ConfigError, type Layout, type Mask, type SparseLayer, type StrategyContext, streamKey } from '@s2sam/core';
+import { ConfigError, type Layout, type Mask, type SparseLayer, streamKey } from '@s2sam/core';
 import { describe, expect, it } from 'vitest';
 import { rules, staticRandom, uniform } from '../src/index.js';
-import { layer } from './networks.js';
+import { contextOf, layer } from './networks.js';
 
 /** Layers whose masks write down what is asked of them. */
 function recorded(shapes: Record<string, readonly number[]>) {
@@ -13,14 +13,7 @@ function recorded(shapes: Record<string, readonly number[]>) {
     };
     return { ...layer(name, shape), mask: mask as unknown as Mask } as SparseLayer;
   });
-  const context: StrategyContext = {
-    layers,
-    step: 0,
-    stepsPerEpoch: 1,
-    totalSteps: 1,
-    seed: 7,
-    probeGradient: () => expect.fail('static masks need no gradient'),
-  };
+  const context = contextOf(layers, { seed: 7 });
   return { asked, context };
 }
 

@@ -66,6 +66,50 @@ class CifarResNet(nn.Module):
         return self.fc(x.mean(dim=(2, 3)))
 
 
+class Bottleneck(nn.Module):
+    """1x1, 3x3 with the stride ("v1.5"), 1x1 to four times the width; torchvision's names."""
+
+    def __init__(self, inputs, width, stride):
+        super().__init__()
+        outputs = 4 * width
+        self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.downsample = nn.Sequential()
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        y = F.relu_(self.bn1(self.conv1(x)))
+        y = F.relu_(self.bn2(self.conv2(y)))
+        return F.relu_(self.bn3(self.conv3(y)) + self.downsample(x))
+
+
+class ResNet50(nn.Module):
+    """For ImageNet: 7x7 stem with a max pool, stages of 3, 4, 6 and 3 bottlenecks."""
+
+    def __init__(self, classes=1000):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        inputs = 64
+        for stage, blocks in enumerate((3, 4, 6, 3)):
+            layers = []
+            for block in range(blocks):
+                layers.append(Bottleneck(inputs, 64 << stage, 2 if stage and not block else 1))
+                inputs = 4 * 64 << stage
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
+        self.fc = nn.Linear(inputs, classes)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu_(self.bn1(self.conv1(x))), 3, 2, 1)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(x.mean(dim=(2, 3)))
+
+
 class Vgg19(nn.Module):
     """Sixteen 3x3 convolutions with batch norm, 2x2 pools between the stages, one linear layer (32 x 32 images)."""
 
@@ -78,11 +122,11 @@ class Vgg19(nn.Module):
             for _ in range(depth):
                 layers += [nn.Conv2d(inputs, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
                 inputs = width
-        self.features = nn.Sequential(*layers)
+        self.feature = nn.Sequential(*layers)
         self.classifier = nn.Linear(inputs, classes)
 
     def forward(self, x):
-        return self.classifier(self.features(x).mean(dim=(2, 3)))
+        return self.classifier(self.feature(x).mean(dim=(2, 3)))
 
 
 def initialise(model, seed=SEED):
