@@ -1,150 +1,138 @@
 // Images per second of a training step: ours, and PyTorch's where there is one, in turn on the same machine.
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-import { modelNames, openDevice } from '@s2sam/core';
+import { openDevice } from '@s2sam/core';
 import { busyShare, describeMachine } from './lib/machine.mjs';
-import { Ours, optimizerNames } from './lib/ours.mjs';
+import { noiseImages, Ours } from './lib/ours.mjs';
 import { findPython, Peer } from './lib/peer.mjs';
 import { median, pairedRatio } from './lib/stats.mjs';
 import { table } from './lib/table.mjs';
 import { LatenessTimer } from './lib/timer.mjs';
+import { PEER_FORMS, parseTrainOptions, USAGE } from './lib/trainOptions.mjs';
 
-const USAGE = `npm run bench -- train [options]
-  --device NAME         cpu, cuda, cuda:N, auto                 default cpu
-  --model NAME          ${modelNames.join(', ')}   default resnet32
-  --batch N             images per step                         default 128
-  --sparsity LIST       of our runs, with ERK layout            default 0,0.9
-  --optimizer LIST      ${optimizerNames.join(', ')}; of our runs         default sgd,s2sam
-  --peer LIST           forms of PyTorch (SGD, dense): nchw, channels-last, compile; or none
-                                                                default nchw,channels-last
-  --pairs N             measurements of each, in turn, >= 1     default 5
-  --seconds S           least length of one measurement         default 2
-  --json FILE           write everything there
-PyTorch runs in $S2SAM_PYTHON (default python3), and is left out where that has no torch.`;
-
-const PEER_FORMS = { nchw: [], 'channels-last': ['--channels-last'], compile: ['--channels-last', '--compile'] };
 const WARMUP_STEPS = 3;
+/** Fewer rounds than this give no median worth quoting. */
+const ENOUGH_ROUNDS = 5;
 /** Share of the cores that other programs may use; PyTorch suffers more from them than we do, so ratios would flatter us. */
 const QUIET = 0.1;
 
-const OPTIONS = {
-  device: { type: 'string', default: 'cpu' },
-  model: { type: 'string', default: 'resnet32' },
-  batch: { type: 'string', default: '128' },
-  sparsity: { type: 'string', default: '0,0.9' },
-  optimizer: { type: 'string', default: 'sgd,s2sam' },
-  peer: { type: 'string', default: 'nchw,channels-last' },
-  pairs: { type: 'string', default: '5' },
-  seconds: { type: 'string', default: '2' },
-  json: { type: 'string' },
-  help: { type: 'boolean', default: false },
-};
+/** One line of an error's message. */
+const reason = (error) => String(error.message ?? error).split('\n')[0];
 
-/** Options with their types, checked, and where to write the result. Throws an Error that says what is wrong. */
-function parse(args) {
-  const { values } = parseArgs({ args, options: OPTIONS });
-  const list = (text) => text.split(',').filter((word) => word !== '');
-  const options = {
-    device: values.device,
-    model: values.model,
-    batch: Number(values.batch),
-    sparsities: list(values.sparsity).map(Number),
-    optimizers: list(values.optimizer),
-    peers: values.peer === 'none' ? [] : list(values.peer),
-    pairs: Number(values.pairs),
-    seconds: Number(values.seconds),
-  };
-  const check = (ok, name) => {
-    if (!ok) throw new Error(`--${name} ${values[name]} makes no sense\n${USAGE}`);
-  };
-  check(Number.isInteger(options.batch) && options.batch > 0, 'batch');
-  check(Number.isInteger(options.pairs) && options.pairs > 0, 'pairs');
-  check(options.seconds > 0, 'seconds');
-  check(options.sparsities.length > 0 && options.sparsities.every((share) => share >= 0 && share < 1), 'sparsity');
-  check(
-    options.optimizers.length > 0 && options.optimizers.every((name) => optimizerNames.includes(name)),
-    'optimizer',
-  );
-  check(
-    options.peers.every((form) => form in PEER_FORMS),
-    'peer',
-  );
-  return { options, json: values.json };
+/** Our runs, one per sparsity and optimizer; what this device cannot do goes to `unmeasured`. */
+function startOurs(device, options, unmeasured) {
+  const images = noiseImages(options);
+  const started = [];
+  for (const sparsity of options.sparsities) {
+    for (const optimizer of options.optimizers) {
+      try {
+        started.push(new Ours(device, { ...options, sparsity, optimizer, images }));
+      } catch (error) {
+        unmeasured.push({ what: `s2sam ${optimizer} at sparsity ${sparsity}`, why: reason(error) });
+      }
+    }
+  }
+  return started;
 }
 
-async function startPeers({ peers, model, batch, device }) {
-  if (peers.length === 0) return [];
-  const python = findPython();
+async function startPeers(device, options, unmeasured) {
+  const { peers, model, batch, imageSize, classes, dtype } = options;
+  const python = peers.length === 0 ? undefined : findPython();
   if (python === undefined) {
-    console.log('PyTorch: left out, no Python with torch here (set S2SAM_PYTHON).');
+    const why = `no Python with torch here (S2SAM_PYTHON is ${process.env.S2SAM_PYTHON ?? 'not set'})`;
+    unmeasured.push(...peers.map((form) => ({ what: `pytorch ${form}`, why })));
     return [];
   }
-  const common = [
-    '--model',
+  const common = Object.entries({
     model,
-    '--batch',
-    String(batch),
-    '--device',
-    device.kind,
-    '--threads',
-    String(device.threads),
-  ];
-  return Promise.all(
-    peers.map((form) => Peer.start(`pytorch sgd dense ${form}`, python, [...common, ...PEER_FORMS[form]])),
+    batch,
+    'image-size': imageSize,
+    classes,
+    dtype,
+    device: device.kind,
+    threads: device.threads,
+  }).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const precision = dtype === 'f32' ? '' : ` ${dtype}`;
+  const started = await Promise.allSettled(
+    peers.map((form) => Peer.start(`pytorch sgd dense ${form}${precision}`, python, [...common, ...PEER_FORMS[form]])),
   );
+  return started.flatMap((outcome, index) => {
+    if (outcome.status === 'fulfilled') return [outcome.value];
+    unmeasured.push({ what: `pytorch ${peers[index]}`, why: reason(outcome.reason) });
+    return [];
+  });
 }
 
 /**
- * Warms every contestant up, then lets each in turn measure itself, `pairs` times over. Resolves with the share of the cores
- * that other programs used before each measurement.
+ * Warms every contestant up, then lets each in turn measure itself, `pairs` times over. One that fails is left out from then on.
+ * Resolves with the share of the cores that other programs used before each measurement.
  */
-async function measure(contestants, timer, { pairs, seconds }) {
-  for (const one of contestants) {
-    await one.run(WARMUP_STEPS);
-    one.steps = Math.max(2, Math.ceil(seconds / (await one.run(2))));
-    one.secondsPerStep = [];
-  }
+async function measure(contestants, timer, unmeasured, { pairs, seconds, limit }) {
+  const deadline = performance.now() + 1000 * limit;
   const others = [];
-  for (let pair = 0; pair < pairs; pair++) {
-    for (const one of contestants) {
+  const attempt = async (one, body) => {
+    try {
+      await body();
+    } catch (error) {
+      one.failed = true;
+      unmeasured.push({ what: one.name, why: reason(error) });
+    }
+  };
+  for (const one of contestants) {
+    one.secondsPerStep = [];
+    await attempt(one, async () => {
+      await one.run(WARMUP_STEPS);
+      one.steps = Math.max(2, Math.ceil(seconds / (await one.run(2))));
+    });
+  }
+  for (let pair = 0; pair < pairs && (pair === 0 || performance.now() < deadline); pair++) {
+    for (const one of contestants.filter(({ failed }) => !failed)) {
       others.push(await busyShare());
       if (one instanceof Ours) timer.start();
-      one.secondsPerStep.push(await one.run(one.steps));
+      await attempt(one, async () => one.secondsPerStep.push(await one.run(one.steps)));
       timer.stop();
     }
-    process.stderr.write(`pair ${pair + 1} of ${pairs}\n`);
+    process.stderr.write(`round ${pair + 1} of ${pairs}\n`);
   }
-  return { median: median(others), max: Math.max(...others), quiet: Math.max(...others) <= QUIET };
+  return { median: median(others), max: Math.max(0, ...others), quiet: Math.max(0, ...others) <= QUIET };
 }
 
-/** Speed-ups over the fastest form of PyTorch, and what S2-SAM costs over SGD; ratios of measurements of the same pair. */
+/** Speed-ups over the fastest form of PyTorch, what S2-SAM costs over SGD and a mask over none; ratios within rounds. */
 function ratios(ours, peers) {
   const fastest = peers.toSorted((a, b) => median(a.secondsPerStep) - median(b.secondsPerStep))[0];
-  const speedups = ours.flatMap((one) =>
-    fastest === undefined ? [] : [{ what: `${one.name} / ${fastest.name}, images per second`, of: [fastest, one] }],
-  );
-  const costs = ours.flatMap((one) => {
-    const sgd = ours.find((other) => other.optimizer === 'sgd' && other.sparsity === one.sparsity);
-    return one.optimizer === 'sgd' || sgd === undefined
+  const speedups =
+    fastest === undefined
       ? []
-      : [{ what: `${one.name} / sgd, step time`, of: [one, sgd] }];
-  });
-  return [...speedups, ...costs].map(({ what, of: [a, b] }) => ({
+      : ours.map((one) => ({ what: `${one.name} / ${fastest.name}, images per second`, of: [fastest, one] }));
+  const against = (other, label) => (one) => {
+    const base = ours.find((candidate) => candidate !== one && other(one, candidate));
+    return base === undefined ? [] : [{ what: `${one.name} / ${label}, step time`, of: [one, base] }];
+  };
+  const costs = ours
+    .filter(({ optimizer }) => optimizer !== 'sgd')
+    .flatMap(against((one, base) => base.optimizer === 'sgd' && base.sparsity === one.sparsity, 'sgd'));
+  const masks = ours
+    .filter(({ sparsity }) => sparsity !== 0)
+    .flatMap(against((one, base) => base.sparsity === 0 && base.optimizer === one.optimizer, 'dense'));
+  return [...speedups, ...costs, ...masks].map(({ what, of: [a, b] }) => ({
     what,
     ...pairedRatio(a.secondsPerStep, b.secondsPerStep),
   }));
 }
 
-function print({ contestants, ratios, timer, otherPrograms }) {
+function print({ contestants, ratios, timer, otherPrograms, unmeasured, rounds }) {
   const rows = contestants.map((one) => [
     one.name,
     one.imagesPerSecond.toFixed(1),
-    (one.medianSecondsPerStep * 1000).toFixed(1),
+    (one.medianSecondsPerStep * 1000).toFixed(2),
   ]);
   console.log(`\n${table(['', 'img/s', 'ms/step'], rows)}`);
   const lines = ratios.map((one) => [one.what, one.median.toFixed(3), one.min.toFixed(3), one.max.toFixed(3)]);
   if (lines.length > 0) console.log(`\n${table(['ratio', 'median', 'min', 'max'], lines)}`);
-  console.log(`\nA 10 ms timer while our steps ran: ${timer.p99Ms.toFixed(2)} ms late at the 99th percentile.`);
+  if (timer.ticks > 0) {
+    console.log(`\nA 10 ms timer while our steps ran: ${timer.p99Ms.toFixed(2)} ms late at the 99th percentile.`);
+  }
+  for (const { what, why } of unmeasured) console.log(`NOT MEASURED: ${what}: ${why}`);
+  if (rounds < ENOUGH_ROUNDS) console.log(`\nONLY ${rounds} ROUNDS: too few for medians to be quoted.`);
   if (!otherPrograms.quiet) {
     const percent = (100 * otherPrograms.max).toFixed(0);
     console.log(`\nNOT QUIET: other programs used up to ${percent} % of the cores. These figures are worth nothing.`);
@@ -154,36 +142,32 @@ function print({ contestants, ratios, timer, otherPrograms }) {
 /** Makes the contestants, measures them, and frees them whatever happens. */
 async function compare(device, options) {
   const about = describeMachine(device);
-  const { model, batch } = options;
-  const open = [];
+  const unmeasured = [];
+  const open = startOurs(device, options, unmeasured);
   try {
-    for (const sparsity of options.sparsities) {
-      for (const optimizer of options.optimizers)
-        open.push(await Ours.start(device, { model, batch, sparsity, optimizer }));
-    }
-    const ours = [...open];
-    open.push(...(await startPeers({ ...options, device })));
+    open.push(...(await startPeers(device, options, unmeasured)));
+    if (open.length === 0) throw new Error(`nothing could be measured: ${unmeasured.map(({ why }) => why).join('; ')}`);
     const timer = new LatenessTimer();
-    const otherPrograms = await measure(open, timer, options);
-    const contestants = open.map(({ name, steps, secondsPerStep, ready }) => {
-      const medianSecondsPerStep = median(secondsPerStep);
-      return {
-        name,
-        imagesPerSecond: batch / medianSecondsPerStep,
-        medianSecondsPerStep,
-        steps,
-        secondsPerStep,
-        ready,
-      };
-    });
-    const peers = open.slice(ours.length);
+    const otherPrograms = await measure(open, timer, unmeasured, options);
+    const measured = open.filter(({ failed }) => !failed);
+    const isOurs = (one) => one instanceof Ours;
     return {
       benchmark: 'train',
       ...about,
       options,
       otherPrograms,
-      contestants,
-      ratios: ratios(ours, peers),
+      rounds: Math.max(0, ...measured.map(({ secondsPerStep }) => secondsPerStep.length)),
+      contestants: measured.map(({ name, steps, secondsPerStep, ready }) => {
+        const medianSecondsPerStep = median(secondsPerStep);
+        const imagesPerSecond = options.batch / medianSecondsPerStep;
+        return { name, imagesPerSecond, medianSecondsPerStep, steps, secondsPerStep, ready };
+      }),
+      ratios: ratios(
+        measured.filter(isOurs),
+        measured.filter((one) => !isOurs(one)),
+      ),
+      unmeasured,
+      memory: device.memory(),
       timer: timer.summary(),
     };
   } finally {
@@ -192,11 +176,12 @@ async function compare(device, options) {
 }
 
 export async function run(args) {
-  if (args.includes('--help')) {
+  const parsed = parseTrainOptions(args);
+  if (parsed === undefined) {
     console.log(USAGE);
     return;
   }
-  const { options, json } = parse(args);
+  const { options, json } = parsed;
   const device = await openDevice(options.device);
   try {
     const result = await compare(device, options);

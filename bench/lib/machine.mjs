@@ -15,6 +15,7 @@ export function describeMachine(device) {
       memoryGiB: Math.round(totalmem() / 2 ** 30),
       kernel: release(),
       device: { kind: device.kind, name: device.name, isa: device.isa, threads: device.threads },
+      ...(device.kind === 'cuda' ? { gpu: describeGpu() } : {}),
     },
     versions: { s2sam: version, commit: commit(), node: process.version, build: device.native.info().build },
   };
@@ -35,6 +36,26 @@ export async function busyShare(milliseconds = 500) {
   await sleep(milliseconds);
   const after = cpuTimes();
   return (after.busy - before.busy) / Math.max(1, after.all - before.all);
+}
+
+/** What the driver's own tool says of the GPU; empty where it is not there. */
+function describeGpu() {
+  const fields = [
+    'name',
+    'driver_version',
+    'memory.total',
+    'power.limit',
+    'clocks.max.sm',
+    'clocks.max.memory',
+    'ecc.mode.current',
+  ];
+  try {
+    const query = ['--id=0', `--query-gpu=${fields}`, '--format=csv,noheader'];
+    const values = execFileSync('nvidia-smi', query, { encoding: 'utf8' }).trim().split(', ');
+    return Object.fromEntries(fields.map((field, index) => [field, values[index]]));
+  } catch {
+    return {};
+  }
 }
 
 function commit() {

@@ -1,39 +1,29 @@
-import { createModel, Loader, s2sam, sam, sgd, TrainStep } from '@s2sam/core';
-import { erk, staticRandom } from '@s2sam/masks';
+import { createModel, Loader, s2sam, sam, sgd, streamKey, TrainStep } from '@s2sam/core';
+import { syntheticImages } from '@s2sam/data';
+import { erk } from '@s2sam/masks';
 
-const IMAGES = 2048;
 const WRAPPERS = { sgd: (base) => base, sam: (base) => sam(base), s2sam: (base) => s2sam(base) };
 export const optimizerNames = Object.keys(WRAPPERS);
 
-/** Random images of CIFAR's shape; how fast a step is does not depend on what is in them. */
-function randomImages() {
-  const images = new Uint8Array(IMAGES * 3 * 32 * 32);
-  for (let i = 0; i < images.length; i++) images[i] = (i * 2654435761) >>> 24;
-  const split = { size: IMAGES, images, labels: Uint8Array.from({ length: IMAGES }, (_, index) => index % 10) };
-  return {
-    name: 'random',
-    synthetic: true,
-    classes: 10,
-    imageShape: [3, 32, 32],
-    mean: [0.5, 0.5, 0.5],
-    std: [0.25, 0.25, 0.25],
-    augmentation: { pad: 4, flip: true },
-    train: split,
-    test: split,
-  };
+/** Noise; how fast a step is does not depend on what is in the images. Shared by all contestants of one size. */
+export function noiseImages({ batch, imageSize, classes }) {
+  return syntheticImages({ size: imageSize, classes, train: Math.max(4 * batch, Math.min(2048, 16 * batch)), test: 1 });
 }
 
 /** Random masks with this sparsity, spread as ERK says. */
-async function sparsify(model, sparsity) {
+function sparsify(model, sparsity) {
   const layers = model.arena.parameters
     .filter(({ kind }) => kind === 'weight')
     .map((parameter) => {
-      const { name, shape, size, role, value } = parameter;
-      const kind = shape.length === 4 ? 'conv2d' : 'linear';
-      return { name, shape, size, role, kind, value, mask: model.arena.addMask(parameter) };
+      const { name, shape, size, role } = parameter;
+      return { parameter, name, shape, size, role, kind: shape.length === 4 ? 'conv2d' : 'linear' };
     });
-  await staticRandom({ density: 1 - sparsity, layout: erk() }).init({ layers, seed: 0 });
-  for (const { mask, value } of layers) mask.apply(value);
+  const kept = erk().allocate(layers, 1 - sparsity);
+  for (const { parameter, name } of layers) {
+    const mask = model.arena.addMask(parameter);
+    mask.random(kept.get(name), streamKey(0, name));
+    mask.apply(parameter.value);
+  }
 }
 
 /** Our training step as users run it: batches drawn, cropped, flipped and normalised on the device, every step's loss read. */
@@ -43,24 +33,27 @@ export class Ours {
   #model;
   #done = 0;
 
-  static async start(device, options) {
-    const ours = new Ours(device, options);
-    if (options.sparsity > 0) await sparsify(ours.#model, options.sparsity);
-    ours.#step = new TrainStep(ours.#model, {
-      optimizer: WRAPPERS[options.optimizer](sgd({ lr: 0.01, momentum: 0.9, weightDecay: 5e-4 })),
-      input: () => ours.#loader.load(),
-    });
-    return ours;
-  }
-
-  /** @private Use `start`. */
-  constructor(device, { model, batch, sparsity, optimizer }) {
-    const data = randomImages();
-    this.name = `s2sam ${optimizer} ${sparsity === 0 ? 'dense' : `at sparsity ${sparsity}`}`;
+  /** `images`: of `noiseImages`. Throws where the device has not what is asked for, having freed everything. */
+  constructor(device, { model, batch, sparsity, optimizer, dtype, images }) {
+    const precision = dtype === 'f32' ? '' : ` ${dtype}`;
+    this.name = `s2sam ${optimizer} ${sparsity === 0 ? 'dense' : `at sparsity ${sparsity}`}${precision}`;
     this.sparsity = sparsity;
     this.optimizer = optimizer;
-    this.#model = createModel(model, { device, classes: data.classes });
-    this.#loader = new Loader(device, data, data.train, { batchSize: batch, shuffle: { seed: 0, augment: true } });
+    try {
+      this.#model = createModel(model, { device, classes: images.classes, dtype });
+      if (sparsity > 0) sparsify(this.#model, sparsity);
+      this.#loader = new Loader(device, images, images.train, {
+        batchSize: batch,
+        shuffle: { seed: 0, augment: true },
+      });
+      this.#step = new TrainStep(this.#model, {
+        optimizer: WRAPPERS[optimizer](sgd({ lr: 0.01, momentum: 0.9, weightDecay: 5e-4 })),
+        input: (type) => this.#loader.load(type),
+      });
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Seconds per step over `steps` steps; the next step is enqueued before the result of the last one is awaited. */
@@ -78,9 +71,9 @@ export class Ours {
   }
 
   close() {
-    this.#step[Symbol.dispose]();
-    this.#loader[Symbol.dispose]();
-    this.#model[Symbol.dispose]();
+    this.#step?.[Symbol.dispose]();
+    this.#loader?.[Symbol.dispose]();
+    this.#model?.[Symbol.dispose]();
   }
 
   #enqueue() {

@@ -17,7 +17,7 @@ export const examples = {
   program: `
 Examples:
   $ s2sam train                          a first sparse network in minutes
-  $ s2sam train --preset resnet32-cifar10-erk95 --optimizer.rho=0.1
+  $ s2sam train --preset resnet32-cifar10-rigl95 --optimizer.rho=0.1
   $ s2sam resume runs/<run>              go on after Ctrl-C
   $ s2sam eval runs/<run>
   $ s2sam doctor
@@ -36,6 +36,22 @@ Settings that may change: train.epochs, train.steps, data.root, data.download, d
 Examples:
   $ s2sam resume runs/<run>
   $ s2sam resume runs/<run> --train.epochs=200`,
+  compare: `
+Examples:
+  $ s2sam compare --preset resnet32-cifar10-erk90 --methods static,rigl,mest --sparsities 0.9,0.95,0.98 --seeds 0,1,2
+  $ s2sam compare table.yaml --out runs/table --format markdown
+
+A file:
+  preset: resnet32-cifar10-erk90
+  methods: [static, rigl, { method: mest, stages: em&s }]
+  sparsities: [0.9, 0.95]
+  optimizers: [sgd, s2sam, { name: s2sam, rho: 0.1 }]
+  seeds: [0, 1, 2]
+  train: { epochs: 40 }`,
+  masks: `
+Examples:
+  $ s2sam masks resnet32 --layout erk --density 0.1
+  $ s2sam masks resnet50 --layout uniform --dense stem --sparsity 0.8 --json`,
   eval: `
 Settings that may change: data.*, device.*, train.batchSize.
 

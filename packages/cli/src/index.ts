@@ -1,4 +1,7 @@
 /** The `s2sam` command as a library: its configuration, its consumers of training events, its report. */
+
+export { type PairedDifference, pairedDifference, type Sample, sample } from './compare/statistics.js';
+export { tQuantile } from './compare/student.js';
 export { checkConfig } from './config/check.js';
 export { type ConfigSources, configToYaml, loadConfig, presetNames } from './config/load.js';
 export type { Config } from './config/schema.js';

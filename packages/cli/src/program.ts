@@ -1,13 +1,17 @@
 import { readFileSync } from 'node:fs';
-import { Command, Option } from 'commander';
+import { modelNames } from '@s2sam/core';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type CompareCommand, compareCommand } from './commands/compare.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evalCommand } from './commands/eval.js';
+import { type MasksCommand, masksCommand } from './commands/masks.js';
+import { presetsCommand } from './commands/presets.js';
 import { reportCommand } from './commands/report.js';
 import { resumeCommand } from './commands/resume.js';
 import { DEFAULT_PRESET, type TrainCommand, trainCommand } from './commands/train.js';
-import { presetNames } from './config/load.js';
 import { examples, keyTable } from './help.js';
 import { type Output, terminal } from './run/output.js';
+import { layoutNames, type RuleName, ruleNames } from './sparsity/layout.js';
 
 const version = (): string => {
   const file = new URL('../package.json', import.meta.url);
@@ -24,6 +28,33 @@ const summaryOption = (): Option =>
 const withSettings = (command: Command): Command =>
   command.argument('[settings...]').allowUnknownOption().allowExcessArguments();
 
+/** A number an option is given; `allowed` says which. */
+const number =
+  (allowed: string, accept: (value: number) => boolean) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() === '' || !accept(value)) throw new InvalidArgumentError(`It must be ${allowed}.`);
+    return value;
+  };
+const names = (text: string): string[] => text.split(',');
+const numbers =
+  (allowed: string, accept: (value: number) => boolean) =>
+  (text: string): number[] =>
+    text.split(',').map(number(allowed, accept));
+const whole = number('a whole number >= 1', (value) => Number.isInteger(value) && value >= 1);
+const share = number('a number > 0 and <= 1', (value) => value > 0 && value <= 1);
+
+/** Where no file is named, the first setting stands in its place. */
+const fileAndSettings = (
+  file: string | undefined,
+  settings: readonly string[],
+): [string | undefined, readonly string[]] =>
+  file?.startsWith('--') === true ? [undefined, [file, ...settings]] : [file, settings];
+
+/** A rule, or names of layers separated by commas. */
+const rule = (text: string): RuleName | string[] =>
+  (ruleNames as readonly string[]).includes(text) ? (text as RuleName) : text.split(',');
+
 /** The command line of `s2sam`; each action reports its exit code to `exit`. */
 export function makeProgram(exit: (code: number) => void, output: Output = terminal): Command {
   const program = new Command('s2sam')
@@ -34,7 +65,7 @@ export function makeProgram(exit: (code: number) => void, output: Output = termi
 
   withSettings(program.command('train'))
     .description('train a network in a new run folder')
-    .option('--preset <name>', `a recipe: ${presetNames().join(', ')} (default: ${DEFAULT_PRESET})`)
+    .option('--preset <name>', `a recipe; 's2sam presets' lists all (default: ${DEFAULT_PRESET})`)
     .option('--config <file>', 'a YAML file, laid over the preset if one is named')
     .addOption(summaryOption())
     .addHelpText('after', () => `${keyTable()}\n${examples.train}`)
@@ -55,6 +86,70 @@ export function makeProgram(exit: (code: number) => void, output: Output = termi
     .action(async (checkpoint: string, settings: string[], options: { json?: boolean }) =>
       exit(await evalCommand(checkpoint, options, settings, output)),
     );
+
+  const compare = (file: string | undefined, settings: string[], options: CompareCommand): Promise<number> => {
+    const [path, overrides] = fileAndSettings(file, settings);
+    return compareCommand(path, options, overrides, output);
+  };
+  withSettings(
+    program.command('compare').argument('[file]', 'YAML: methods, sparsities, optimizers, seeds, and sections'),
+  )
+    .description('train every method at every sparsity with every optimizer and seed, and compare; call again to go on')
+    .option('--preset <name>', 'what all cells share, under the file and the settings')
+    .option('--methods <names>', 'dense and methods of sparsity.method, with commas', names)
+    .option(
+      '--sparsities <shares>',
+      'with commas, e.g. 0.9,0.95',
+      numbers('shares >= 0 and < 1', (x) => x >= 0 && x < 1),
+    )
+    .option('--optimizers <names>', 'the first is what the others are compared with (default: sgd,s2sam)', names)
+    .option(
+      '--seeds <numbers>',
+      '(default: 0,1,2)',
+      numbers('whole numbers >= 0', (x) => Number.isInteger(x) && x >= 0),
+    )
+    .option('--out <folder>', 'folder of the run folders and of comparison.{txt,md,html,json}', 'runs/comparison')
+    .addOption(new Option('--format <form>', 'what to print').choices(['text', 'markdown', 'html']).default('text'))
+    .option('--list', 'only list the cells and how far they got')
+    .addHelpText('after', examples.compare)
+    .action(async (file: string | undefined, settings: string[], options: CompareCommand) =>
+      exit(await compare(file, settings, options)),
+    );
+
+  program
+    .command('presets')
+    .description('list the presets, or those whose names contain all the words; of a single one, its settings')
+    .argument('[words...]', 'e.g. resnet32 rigl')
+    .option('--json', 'print one JSON object of settings by name')
+    .action((words: string[], options: { json?: boolean }) => exit(presetsCommand(words, options, output)));
+
+  program
+    .command('masks')
+    .description('show what a layout keeps of each layer, and the FLOPs of that, without training')
+    .argument('<model>', modelNames.join(', '))
+    .addOption(new Option('--layout <name>', 'how the density is spread').choices(layoutNames).default('erk'))
+    .option('--density <share>', 'kept share of the weights', share)
+    .option(
+      '--sparsity <share>',
+      '1 - density; give one of the two',
+      number('a number >= 0 and < 1', (x) => x >= 0 && x < 1),
+    )
+    .option('--dense <rule>', `what stays dense: ${ruleNames.join(', ')}, or names of layers with commas`, rule)
+    .option(
+      '--powerScale <exponent>',
+      'of er and erk',
+      number('a number >= 0', (value) => value >= 0),
+    )
+    .option('--classes <count>', 'of the data set; default that of the model', whole)
+    .option(
+      '--imageSize <pixels>',
+      'height and width of the images; default 224 for models of ImageNet, else 32',
+      whole,
+    )
+    .option('--updateEvery <steps>', 'between two dense gradients, for the FLOPs of RigL', whole, 100)
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples.masks)
+    .action(async (model: string, options: MasksCommand) => exit(await masksCommand(model, options, output)));
 
   program
     .command('report')

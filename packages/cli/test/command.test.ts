@@ -248,7 +248,7 @@ describe('things that go wrong', () => {
       2,
       /^error: unknown key optimizer\.roh; did you mean optimizer\.rho\? \(ERR_CONFIG\)\n$/,
     ],
-    [['train', '--preset=quick'], 2, /^error: unknown preset quick; .*Presets: quickstart/],
+    [['train', '--preset=quick'], 2, /^error: unknown preset quick; .*'s2sam presets' lists all \(ERR_CONFIG\)\n$/],
     [['train', '--config=missing.yaml'], 1, /^error: config: missing\.yaml: .*\(ENOENT\) \(ERR_IO\)\n$/],
     [['train', '--summary=xml'], 2, /Allowed choices are text, json/],
     [['train', '--device=cuda', '--data=procedural'], 1, /cuda is not usable: .* \(ERR_DEVICE_UNAVAILABLE\)/],

@@ -3,11 +3,20 @@ import { describe, expect, it } from 'vitest';
 import { checkConfig } from '../src/config/check.js';
 import { seconds } from '../src/config/fields.js';
 import { editDistance, keys, nearest } from '../src/config/keys.js';
-import { changeConfig, configToYaml, loadConfig, parseYaml, presetNames, readPreset } from '../src/config/load.js';
+import {
+  aboutPreset,
+  changeConfig,
+  configToYaml,
+  loadConfig,
+  parseYaml,
+  presetNames,
+  readPreset,
+} from '../src/config/load.js';
 import { layer, parseOverrides } from '../src/config/overrides.js';
 import { keyHelp } from '../src/config/schema.js';
 import { makeOptimizer } from '../src/setup/optimizer.js';
-import { makeSparsity } from '../src/setup/sparsity.js';
+import { methods } from '../src/sparsity/methods.js';
+import { makeStrategy } from '../src/sparsity/settle.js';
 
 const failure = (action: () => unknown): ConfigError => {
   try {
@@ -45,7 +54,11 @@ describe('unknown keys', () => {
 
 describe('wrong values say what is allowed', () => {
   it.each([
-    ['--model=resnet33', 'model.name is "resnet33"; allowed: one of resnet20, resnet32, resnet44, resnet56, vgg19'],
+    [
+      '--model=resnet33',
+      'model.name is "resnet33"; allowed: one of ' +
+        'resnet18, resnet20, resnet32, resnet34, resnet44, resnet50, resnet56, resnet101, vgg19',
+    ],
     ['--train.batchSize=0', 'train.batchSize is 0; allowed: a whole number >= 1'],
     ['--train.batchSize=many', 'train.batchSize is "many"; allowed: a whole number >= 1'],
     ['--optimizer.momentum=1', 'optimizer.momentum is 1; allowed: a number >= 0 and < 1'],
@@ -147,30 +160,78 @@ describe('overrides', () => {
 });
 
 describe('presets', () => {
-  it('has those that are promised', () => {
-    expect(presetNames()).toEqual([
-      'quickstart',
-      'resnet32-cifar10-dense',
-      'resnet32-cifar10-erk90',
-      'resnet32-cifar10-erk95',
-      'resnet32-cifar10-erk98',
-      'resnet32-cifar100-erk90',
-      'vgg19-cifar10-erk90',
-    ]);
+  const strategyNames: Readonly<Record<string, string | undefined>> = {
+    dense: undefined,
+    erk: 'static(erk)',
+    snip: 'snip(global)',
+    grasp: 'grasp(global)',
+    lt: 'lt',
+    set: 'set(erk)',
+    dsr: 'dsr',
+    rigl: 'rigl(erk)',
+    mest: 'mest(em)',
+    mests: 'mest(em&s)',
+    snfs: 'snfs(erk)',
+    gradual: 'gradual(uniform)',
+    chase: 'chase(erk)',
+    chex: 'chex',
+  };
+  const generated = presetNames().filter((name) => name !== 'quickstart');
+
+  it('cover both networks, both data sets, every method and sparsity', () => {
+    const weights = Object.keys(methods).filter((method) => method !== 'static' && method !== 'chex');
+    const labels = [
+      'dense',
+      ...['erk', 'mests', ...weights].flatMap((label) => [90, 95, 98].map((percent) => `${label}${percent}`)),
+      ...[30, 50, 70].map((percent) => `chex${percent}`),
+    ];
+    const expected = ['resnet32', 'vgg19'].flatMap((model) =>
+      ['cifar10', 'cifar100'].flatMap((data) => labels.map((label) => `${model}-${data}-${label}`)),
+    );
+    expect([...generated].sort()).toEqual(expected.sort());
   });
 
   it.each(presetNames())('%s is valid, builds, and says what its name says', (name) => {
     const config = loadConfig({ preset: name });
-    const optimizer = makeOptimizer(config.optimizer);
-    const [model, data, sparsity] = name.split('-');
-    if (sparsity !== undefined) {
-      expect([config.model.name, config.data.name]).toEqual([model, data]);
-      const percent = sparsity === 'dense' ? 0 : Number(sparsity.replace('erk', ''));
-      expect(config.sparsity.density).toBeCloseTo(1 - percent / 100, 12);
-      expect(config.train.epochs).toBe(160);
-    }
-    expect(optimizer.kind).toBe(config.sparsity.method === 'dense' ? 'sgd' : 's2sam');
-    expect(makeSparsity(config.sparsity)?.name).toBe(config.sparsity.method === 'dense' ? undefined : 'static(erk)');
+    const strategy = makeStrategy(config.sparsity);
+    expect(makeOptimizer(config.optimizer).kind).toBe(config.sparsity.method === 'dense' ? 'sgd' : 's2sam');
+    expect(aboutPreset(name).length).toBeGreaterThan(10);
+    if (name === 'quickstart') return;
+    const [model, data, label = ''] = name.split('-');
+    const [, method = '', percent = '0'] = /^([a-z]+)(\d*)$/.exec(label) ?? [];
+    expect([config.model.name, config.data.name, config.train.epochs]).toEqual([model, data, 160]);
+    const amount = config.sparsity.density ?? 1 - (config.sparsity.channelSparsity as number);
+    expect(amount).toBeCloseTo(1 - Number(percent) / 100, 12);
+    const own = model === 'vgg19' && percent === '98'; // MEST's stages for this network
+    expect(strategy?.name).toBe(own && method.startsWith('mest') ? 'mest(stages)' : strategyNames[method]);
+  });
+
+  it('train by the recipes of the literature', () => {
+    const recipe = (name: string) => {
+      const { train, optimizer } = loadConfig({ preset: name });
+      const { lr, schedule, momentum, nesterov, weightDecay, endLr, milestones, gamma } = optimizer;
+      return { batch: train.batchSize, lr, schedule, momentum, nesterov, weightDecay, endLr, milestones, gamma };
+    };
+    const common = { lr: 0.1, momentum: 0.9, gamma: 0.1 };
+    const mest = { ...common, batch: 64, schedule: 'cosine', endLr: 4e-8, nesterov: false, milestones: [] };
+    const steps = { ...common, schedule: 'multistep', milestones: [80, 120], endLr: 0 };
+    const grasp = { ...steps, batch: 128, nesterov: false };
+    expect(recipe('resnet32-cifar10-mest90')).toEqual({ ...mest, weightDecay: 1e-4 });
+    expect(recipe('resnet32-cifar100-rigl98')).toEqual({ ...mest, weightDecay: 1e-4 });
+    expect(recipe('vgg19-cifar10-mests95')).toEqual({ ...mest, weightDecay: 1e-4 });
+    expect(recipe('resnet32-cifar10-grasp90')).toEqual({ ...grasp, weightDecay: 1e-4 });
+    expect(recipe('vgg19-cifar100-snip98')).toEqual({ ...grasp, weightDecay: 5e-4 });
+    expect(recipe('vgg19-cifar10-lt90')).toEqual({ ...grasp, weightDecay: 5e-4 });
+    expect(recipe('resnet32-cifar10-chase95')).toEqual({ ...steps, batch: 100, nesterov: true, weightDecay: 5e-4 });
+  });
+
+  it('have what authors changed in single cases', () => {
+    const options = (name: string) => loadConfig({ preset: name }).sparsity;
+    expect(options('resnet32-cifar100-grasp98')).toMatchObject({ perClass: 5, rounds: 2 });
+    expect(options('resnet32-cifar10-grasp98')).not.toHaveProperty('perClass');
+    const [first] = options('vgg19-cifar100-mests98').stages as { until: number; dropTo: number; growTo: number }[];
+    expect(first).toEqual({ until: 0.5625, dropTo: 0.02, growTo: 0.07 });
+    expect(options('resnet32-cifar100-mests98').stages).toBe('em&s');
   });
 
   it('suggests a preset', () => {

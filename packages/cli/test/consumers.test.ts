@@ -8,11 +8,11 @@ import { Checkpointer } from '../src/consumers/checkpointer.js';
 import { type Consumer, consume, tolerant } from '../src/consumers/consumer.js';
 import { JsonLines } from '../src/consumers/jsonl.js';
 import { LineLog } from '../src/consumers/lineLog.js';
-import { clock } from '../src/consumers/lines.js';
+import { clock, flops } from '../src/consumers/lines.js';
 import { ProgressBar } from '../src/consumers/progress.js';
 import { RunFolder } from '../src/run/folder.js';
 import { SummaryKeeper } from '../src/run/summary.js';
-import { endEvent, epochEvent, startEvent, stepEvent, syntheticStart, wholeRun } from './events.js';
+import { endEvent, epochEvent, maskEvent, startEvent, stepEvent, syntheticStart, wholeRun } from './events.js';
 
 let dir: string;
 beforeEach(() => {
@@ -37,6 +37,7 @@ describe('line log', () => {
       'data      cifar10: 50,000 training and 10,000 test images, 10 classes',
       'model     resnet32: 1,860,522 parameters, 190,496 not masked',
       'sparsity  static(erk), density 10.00% of the maskable weights',
+      'inference 96.4 MFLOPs per image, 17.49% of dense',
       'optimizer s2sam(sgd), batch 128, seed 3',
       'device    Test CPU (cpu, avx512, 2 threads)',
       'length    8 steps of 4 per epoch',
@@ -45,8 +46,34 @@ describe('line log', () => {
       'epoch   1  step 6/8 ( 75%)  loss 1.0000 (1.2500)  acc  31.25%  512 img/s  wait 1.0%  lr 0.100  grad 1.500  density 10.00%',
       'epoch   1  step 8/8 (100%)  loss 0.5000 (0.6250)  acc  46.88%  512 img/s  wait 1.0%  lr 0.100  grad 1.500  density 10.00%',
       'epoch   1 done  train loss 1.8750 acc 15.63%  test loss 1.7500 acc 50.00% (best 50.00%)  512 img/s  trained 2s',
-      'finished at step 8  test acc 50.00% (best 50.00%)  trained 2s  512 img/s  density 10.00%',
+      'finished at step 8  test acc 50.00% (best 50.00%)  trained 2s  512 img/s  density 10.00%  explored 10.00%  296 GFLOPs, 17.49% of dense training',
     ]);
+  });
+
+  it('tells of mask updates and warnings', () => {
+    const lines: string[] = [];
+    const log = new LineLog((line) => lines.push(line), 10, 0.125);
+    for (const event of [
+      startEvent(),
+      maskEvent(3),
+      { type: 'warning', step: 3, message: 'layer fc is empty' } as const,
+    ])
+      log.on(event);
+    expect(lines[2]).toBe('sparsity  static(erk), density 10.00% of the maskable weights, asked for 12.50%');
+    expect(lines.slice(-2)).toEqual([
+      'epoch   0  masks updated at step 3  dropped 691 grown 690  density 10.00%  explored 12.50%  inference 17.49% of dense  checksum 00000000000000bb',
+      'warning: step 3: layer fc is empty',
+    ]);
+  });
+
+  it.each([
+    [0, '0 FLOPs'],
+    [999, '999 FLOPs'],
+    [8.19e9, '8.19 GFLOPs'],
+    [3.2e18, '3.2 EFLOPs'],
+    [1.5e22, '15000 EFLOPs'],
+  ])('%d FLOPs are %s', (count, text) => {
+    expect(flops(count)).toBe(text);
   });
 
   it('marks made-up data on every line of numbers', () => {
@@ -228,13 +255,19 @@ describe('checkpointer', () => {
 
 describe('summary', () => {
   it('is what start and end say', () => {
-    const keeper = new SummaryKeeper();
+    const keeper = new SummaryKeeper(0.125);
     for (const event of wholeRun(syntheticStart())) keeper.on(event);
     expect(keeper.summary({ preferred: 'best', last: 'last', report: 'report' })).toMatchObject({
       testAccuracy: 0.5,
       trainSeconds: 2,
       imagesPerSecond: 512,
       density: 0.1,
+      nominalDensity: 0.125,
+      parameters: 1_860_522,
+      explored: 0.1,
+      trainFlops: 296_140_800_000,
+      trainFlopsRatio: expect.closeTo(96.4e6 / 551_225_856, 3),
+      inferenceFlops: expect.closeTo(96.4e6 / 551_225_856, 12),
       device: 'Test CPU',
       dataset: 'procedural',
       synthetic: true,
@@ -244,14 +277,14 @@ describe('summary', () => {
   });
 
   it('of an interrupted run names the checkpoint to go on from', () => {
-    const keeper = new SummaryKeeper();
+    const keeper = new SummaryKeeper(0.125);
     keeper.on(startEvent());
     keeper.on(endEvent({ reason: 'aborted' }));
     expect(keeper.summary({ preferred: 'best', last: 'last', report: '' })?.checkpoint).toBe('last');
   });
 
   it('has null where nothing was tested', () => {
-    const keeper = new SummaryKeeper();
+    const keeper = new SummaryKeeper(0.125);
     keeper.on(startEvent());
     keeper.on(endEvent({ testAccuracy: undefined, bestTestAccuracy: undefined }));
     expect(keeper.summary({ preferred: '', last: '', report: '' })).toMatchObject({

@@ -1,4 +1,4 @@
-import type { EndEvent, EpochEvent, LayerDensity, StartEvent, StepEvent, TrainEvent } from '@s2sam/core';
+import type { EndEvent, EpochEvent, LayerDensity, MaskEvent, StartEvent, StepEvent, TrainEvent } from '@s2sam/core';
 
 /** A made-up run of fixed numbers, for tests of what watches a training. */
 
@@ -14,8 +14,11 @@ export const startEvent = (changes: Partial<StartEvent> = {}): StartEvent => ({
   nonZero: 190_496,
   density: 0.1,
   layers,
+  checksum: '00000000000000aa',
+  flops: { sparse: 96_400_000, dense: 551_225_856 },
   sparsity: 'static(erk)',
   optimizer: 's2sam(sgd)',
+  dtype: 'f32',
   device: { kind: 'cpu', name: 'Test CPU', isa: 'avx512', threads: 2 },
   dataset: { name: 'cifar10', synthetic: false, classes: 10, trainSize: 50_000, testSize: 10_000 },
   batchSize: 128,
@@ -34,6 +37,8 @@ export const stepEvent = (step: number, changes: Partial<StepEvent> = {}): StepE
   accuracy: 0.0625 * step,
   lr: 0.1,
   gradNorm: 1.5,
+  skippedSteps: 0,
+  lossScale: undefined,
   stepMs: 250,
   dataWaitMs: 2.5,
   imagesPerSecond: 512,
@@ -55,6 +60,24 @@ export const epochEvent = (epoch: number, changes: Partial<EpochEvent> = {}): Ep
   imagesPerSecond: 512,
   density: 0.1,
   layers,
+  explored: 0.1,
+  trainFlops: 148_070_400_000 * (epoch + 1),
+  ...changes,
+});
+
+export const maskEvent = (step: number, changes: Partial<MaskEvent> = {}): MaskEvent => ({
+  type: 'mask',
+  step,
+  epoch: Math.floor((step - 1) / 4),
+  density: 0.1,
+  layers: layers.map((layer) => ({
+    ...layer,
+    dropped: layer.density < 1 ? 691 : 0,
+    grown: layer.density < 1 ? 690 : 0,
+  })),
+  explored: 0.125,
+  flops: { sparse: 96_400_000, dense: 551_225_856 },
+  checksum: '00000000000000bb',
   ...changes,
 });
 
@@ -68,6 +91,9 @@ export const endEvent = (changes: Partial<EndEvent> = {}): EndEvent => ({
   trainSeconds: 2,
   imagesPerSecond: 512,
   density: 0.1,
+  explored: 0.1,
+  trainFlops: 296_140_800_000,
+  flops: { sparse: 96_400_000, dense: 551_225_856 },
   ...changes,
 });
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TrainEvent } from '@s2sam/core';
+import type { LayerDensity, TrainEvent } from '@s2sam/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readAssets } from '../src/report/assets.js';
 import { makeCharts } from '../src/report/charts.js';
@@ -9,7 +9,7 @@ import { bucketEnds, bucketMeans } from '../src/report/downsample.js';
 import { html, json } from '../src/report/escape.js';
 import { readMetrics } from '../src/report/metrics.js';
 import { page } from '../src/report/page.js';
-import { epochEvent, startEvent, stepEvent, syntheticStart, wholeRun } from './events.js';
+import { epochEvent, layers, maskEvent, startEvent, stepEvent, syntheticStart, wholeRun } from './events.js';
 
 let dir: string;
 beforeEach(() => {
@@ -42,6 +42,108 @@ describe('metrics', () => {
     expect(metrics.steps.at(-1)?.loss).toBe(9);
     expect(metrics.epochs).toHaveLength(1);
     expect(metrics.end).toBeUndefined();
+  });
+});
+
+describe('masks over time', () => {
+  const atDensity = (density: number): LayerDensity[] =>
+    layers.map((layer) => ({ ...layer, kept: layer.size * density, density }));
+  const update = (step: number, density: number): TrainEvent =>
+    maskEvent(step, {
+      layers: atDensity(density).map((layer) => ({ ...layer, dropped: 5, grown: 4 })),
+      explored: density,
+    });
+  const run = (updates: readonly TrainEvent[]): TrainEvent[] => [
+    startEvent({ layers: atDensity(1) }),
+    ...updates,
+    stepEvent(8),
+  ];
+
+  it('are the first masks and every update; a resumed run replaces those it did again', () => {
+    const metrics = metricsOf([
+      ...run([update(3, 0.5), update(6, 0.25)]),
+      startEvent({ startStep: 4 }),
+      update(6, 0.125),
+    ]);
+    expect(metrics.masks.map(({ step, dropped, explored }) => [step, dropped, explored])).toEqual([
+      [0, null, null],
+      [3, 10, 0.5],
+      [6, 10, 0.125],
+    ]);
+    expect(metrics.layers.map(({ density, dropped }) => [density, dropped])).toEqual([
+      [0.125, 5],
+      [0.125, 5],
+    ]);
+  });
+
+  it('make charts of churn, exploration and FLOPs, but not where masks stay', () => {
+    const titles = (events: TrainEvent[]): string[] => makeCharts(metricsOf(events)).map(({ title }) => title);
+    expect(titles(wholeRun())).toHaveLength(6);
+    const charts = makeCharts(metricsOf(run([update(3, 0.5), update(6, 0.25)])));
+    expect(charts.slice(6).map(({ title, curves }) => [title, curves.map(({ values }) => values)])).toEqual([
+      [
+        'Weights replaced per mask update',
+        [
+          [10, 10],
+          [8, 8],
+        ],
+      ],
+      ['Weights ever alive (ITOP)', [[50, 25]]],
+      ['Inference FLOPs of dense', [Array(3).fill(expect.closeTo((100 * 96_400_000) / 551_225_856, 9))]],
+    ]);
+  });
+
+  it('make a heat map: a field per layer and stretch of equal density', () => {
+    const text = pageOf(run([update(3, 0.36), update(6, 0.36), update(7, 0.16)]));
+    const fields = [
+      ...text.matchAll(/<rect x="([\d.]+)"[^>]*width="([\d.]+)"[^>]*fill-opacity="([\d.]+)"><title>([^<]*)</g),
+    ];
+    expect(fields.map(([, , , , title]) => title)).toEqual([
+      'conv1.weight, steps 0 to 3: 100.00%',
+      'conv1.weight, steps 3 to 7: 36.00%',
+      'conv1.weight, steps 7 to 8: 16.00%',
+      'layer1.0.conv1.weight, steps 0 to 3: 100.00%',
+      'layer1.0.conv1.weight, steps 3 to 7: 36.00%',
+      'layer1.0.conv1.weight, steps 7 to 8: 16.00%',
+    ]);
+    const numbers = fields.slice(0, 3).map(([, x, width, opacity]) => [x, width, opacity].map(Number));
+    // 760 wide over 8 steps; the shade is the square root of the density.
+    expect(numbers).toEqual([
+      [230, 285, 1],
+      [515, 380, 0.6],
+      [895, 95, 0.4],
+    ]);
+    expect(pageOf(wholeRun())).not.toContain('<svg');
+  });
+
+  it('of a thousand updates of many layers stay small', () => {
+    const many = (density: number): LayerDensity[] =>
+      Array.from({ length: 54 }, (_, i) => ({
+        ...(layers[0] as LayerDensity),
+        name: `layer${i}.conv.weight`,
+        density,
+      }));
+    const updates = Array.from({ length: 1000 }, (_, i) =>
+      maskEvent(i + 1, { layers: many(1 - i / 1000).map((layer) => ({ ...layer, dropped: 1, grown: 0 })) }),
+    );
+    const text = pageOf([startEvent({ layers: many(1) }), ...updates]);
+    expect(text.match(/<rect/g)?.length).toBeLessThanOrEqual(54 * 61);
+    expect(text.length).toBeLessThan(1_000_000);
+  });
+
+  it('are told in the summary, with what was asked for', () => {
+    const text = page(
+      { title: 'a run', metrics: metricsOf([...run([update(3, 0.5)]), epochEvent(0)]), config: '', nominal: 0.1 },
+      readAssets(),
+    );
+    expect(text).toContain('<td>50.00% (5,040 of 10,080 kept), asked for 90.00%</td>');
+    expect(text).toContain('<td>96.4 MFLOPs per image, 17.49% of dense (551 MFLOPs)</td>');
+    expect(text).toContain('<td class="count">-5 +4</td>');
+  });
+
+  it('warnings are shown', () => {
+    const text = pageOf([...wholeRun(), { type: 'warning', step: 3, message: 'layer <fc> is empty' }]);
+    expect(text).toContain('Step 3: layer &lt;fc&gt; is empty');
   });
 });
 

@@ -8,7 +8,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeReport } from '../src/report/write.js';
 import { RunFolder } from '../src/run/folder.js';
-import { epochEvent, startEvent, stepEvent, syntheticStart, wholeRun } from './events.js';
+import { epochEvent, maskEvent, startEvent, stepEvent, syntheticStart, wholeRun } from './events.js';
 
 const executable = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
 if (executable === undefined) console.log('skipped: no chromium in /usr/bin, so the report is not opened in a browser');
@@ -151,6 +151,24 @@ describe.skipIf(executable === undefined)('report in Chromium', () => {
       .hover({ position: { x: 5, y: 50 } });
     const legend = page.locator('.u-legend').first();
     await expect.poll(() => legend.textContent()).toContain('2.25');
+    await page.close();
+  });
+
+  it('shows masks over time as a map and as curves', async () => {
+    const at = (density: number) => startEvent().layers.map((layer) => ({ ...layer, density, dropped: 3, grown: 2 }));
+    const updates = [2, 4, 6].map((step) => maskEvent(step, { layers: at(1 / step), explored: step / 8 }));
+    const { page, trouble } = await open([...wholeRun().slice(0, 5), ...updates, ...wholeRun().slice(5)]);
+    expect(trouble).toEqual([]);
+    expect(await page.locator('.uplot').count()).toBe(9);
+    const fields = page.locator('svg.heat .fields rect');
+    expect(await fields.count()).toBe(8);
+    const boxes = await fields.evaluateAll((all) => all.map((one) => one.getBoundingClientRect().toJSON() as DOMRect));
+    // Rows lie below each other, fields of a row beside each other.
+    expect(new Set(boxes.map(({ y }) => Math.round(y))).size).toBe(2);
+    expect(boxes.every(({ width, height }) => width > 5 && height > 5)).toBe(true);
+    const label = await page.locator('svg.heat .labels text').first().boundingBox();
+    expect((label?.x ?? 0) + (label?.width ?? 0)).toBeLessThanOrEqual(boxes[0]?.x ?? 0);
+    expect(await fields.first().locator('title').textContent()).toBe('conv1.weight, steps 0 to 2: 100.00%');
     await page.close();
   });
 

@@ -6,7 +6,7 @@ import { TensorBoard } from '../src/consumers/tensorboard.js';
 import { crc32c, maskedCrc32c } from '../src/tensorboard/crc32c.js';
 import { scalarsEvent, versionEvent } from '../src/tensorboard/event.js';
 import { encodeRecord } from '../src/tensorboard/record.js';
-import { startEvent, stepEvent, syntheticStart, wholeRun } from './events.js';
+import { maskEvent, startEvent, stepEvent, syntheticStart, wholeRun } from './events.js';
 
 describe('CRC-32C', () => {
   // RFC 3720, appendix B.4, and the check value of the CRC catalogue.
@@ -120,6 +120,19 @@ describe('event file of a run', () => {
       'train/lr': Math.fround(0.1),
       'test/loss': 1.75,
       'test/accuracy': 0.25,
+    });
+  });
+
+  it('holds what a mask update did', () => {
+    const board = written([startEvent(), maskEvent(3)]);
+    expect(board.get(3)).toEqual({
+      'density/total': Math.fround(0.1),
+      'density/conv1.weight': 1,
+      'density/layer1.0.conv1.weight': 0.25,
+      'masks/dropped': 691,
+      'masks/grown': 690,
+      'masks/explored': 0.125,
+      'masks/inference_flops_ratio': Math.fround(96_400_000 / 551_225_856),
     });
   });
 

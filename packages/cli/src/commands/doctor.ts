@@ -1,4 +1,5 @@
-import { type Finding, inspect } from '../doctor/inspect.js';
+import type { Finding } from '../doctor/finding.js';
+import { inspect } from '../doctor/inspect.js';
 import { exitCodes } from '../errors.js';
 import type { Output } from '../run/output.js';
 

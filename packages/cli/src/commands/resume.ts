@@ -8,7 +8,7 @@ import { INTERRUPTED, Interrupt, unlessAborted } from '../run/interrupt.js';
 import type { Output } from '../run/output.js';
 import { bytesNeeded, runTraining } from '../run/training.js';
 import { newModel, openSession, parameterCount } from '../setup/session.js';
-import { totalSteps } from '../setup/trainOptions.js';
+import { rounds, totalSteps } from '../setup/trainOptions.js';
 import { conclude, type SummaryFormat } from './conclude.js';
 
 /** What may differ from the first start: the length, places and devices, but nothing the numbers depend on. */
@@ -56,6 +56,13 @@ export async function resumeCommand(
   const done = checkpoint.position.step;
   const total = totalSteps(config, session.dataset);
   if (done >= total) throw finished(path, done, config);
+  if (rounds(config) > 1 && total !== checkpoint.position.totalSteps) {
+    throw new ConfigError(
+      `resume: ${path} trains in rounds of equal length, ${checkpoint.position.totalSteps} steps in all; with ${total} its ` +
+        'rounds would not fit; leave train.epochs and train.steps as they are',
+      { op: 'resume' },
+    );
+  }
   using model = newModel(config, session);
   folder.prepare(bytesNeeded(parameterCount(model)));
   if (overrides.length > 0) folder.writeConfig(config, [`changed at step ${done}: ${overrides.join(' ')}`]);
@@ -66,7 +73,9 @@ export async function resumeCommand(
 
 function finished(path: string, done: number, { train }: Config): ConfigError {
   const longer =
-    train.steps === undefined ? `--train.epochs=${Math.ceil((train.epochs ?? 0) * 1.5)}` : `--train.steps=${2 * done}`;
+    train.steps === undefined
+      ? `--train.epochs=${Math.ceil((train.epochs ?? 0) * 1.5)}`
+      : `--train.steps=${2 * train.steps}`;
   return new ConfigError(`resume: ${path} has done all of its ${done} steps; make it longer to go on, e.g. ${longer}`, {
     op: 'resume',
   });

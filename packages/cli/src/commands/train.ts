@@ -9,6 +9,7 @@ import { bytesNeeded, runTraining } from '../run/training.js';
 import { measureSpeed, stepsFor } from '../setup/budget.js';
 import { settleData } from '../setup/data.js';
 import { newModel, openSession, parameterCount, type Session } from '../setup/session.js';
+import { rounds } from '../setup/trainOptions.js';
 import { conclude, type SummaryFormat } from './conclude.js';
 
 export interface TrainCommand {
@@ -69,8 +70,9 @@ async function settleLength(
   output.print(`budget    ${clock(budget)} of training: measuring the speed ...`);
   const sample = await measureSpeed(config, session, budget, signal);
   if (sample === undefined) return undefined;
-  const steps = stepsFor(budget, sample);
-  const note = `${steps} steps from a budget of ${clock(budget)} at ${(1000 * sample.secondsPerStep).toFixed(1)} ms per step`;
+  const repeated = rounds(config);
+  const steps = Math.max(1, Math.floor(stepsFor(budget, sample) / repeated));
+  const note = `${steps} steps${repeated > 1 ? ` in each of ${repeated} rounds` : ''} from a budget of ${clock(budget)} at ${(1000 * sample.secondsPerStep).toFixed(1)} ms per step`;
   output.print(`budget    ${note}`);
   return { config: { ...config, train: { ...rest, steps } }, notes: [note] };
 }

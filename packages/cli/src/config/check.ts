@@ -1,5 +1,6 @@
 import { ConfigError } from '@s2sam/core';
 import * as v from 'valibot';
+import { settleSparsity } from '../sparsity/settle.js';
 import { keys, nearest, sections } from './keys.js';
 import type { Tree } from './overrides.js';
 import { type Config, configSchema } from './schema.js';
@@ -23,25 +24,6 @@ function explain(issue: v.BaseIssue<unknown>): string {
     return `${path} is ${show(issue.input)}; it is a section with the keys ${inside.join(', ')}`;
   }
   return `${path} is ${show(issue.input)}; allowed: ${issue.message}`;
-}
-
-/** The density as the user meant it, whichever of the two keys he gave. */
-function settleSparsity(given: v.InferOutput<typeof configSchema>['sparsity']): Config['sparsity'] {
-  const { method: wished, layout, density: kept, sparsity } = given;
-  if (kept !== undefined && sparsity !== undefined) {
-    fail(`sparsity.density is ${kept} and sparsity.sparsity is ${sparsity}; give one of the two`);
-  }
-  // 1 - 0.9 is 0.09999999999999998: round to what was meant.
-  const density = kept ?? (sparsity === undefined ? undefined : Number((1 - sparsity).toFixed(12)));
-  const method = wished ?? (density === undefined ? 'dense' : 'static');
-  if (method === 'static' && density === undefined)
-    fail('sparsity.density is missing; sparsity.method static needs one, e.g. 0.1');
-  if (method === 'dense' && density !== undefined && density < 1) {
-    fail(
-      `sparsity.method is dense but the density is ${density}; choose sparsity.method static or leave the density out`,
-    );
-  }
-  return { method, layout, density: density ?? 1 };
 }
 
 function checkTogether({ train, optimizer }: v.InferOutput<typeof configSchema>): void {

@@ -19,6 +19,7 @@ export const positive = field<number>('a number > 0', (value) => isNumber(value)
 export const atLeastZero = field<number>('a number >= 0', (value) => isNumber(value) && value >= 0);
 export const belowOne = field<number>('a number >= 0 and < 1', (value) => isNumber(value) && value >= 0 && value < 1);
 export const share = field<number>('a number > 0 and <= 1', (value) => isNumber(value) && value > 0 && value <= 1);
+export const unitShare = field<number>('a number from 0 to 1', (value) => isNumber(value) && value >= 0 && value <= 1);
 export const flag = field<boolean>('true or false', (value) => typeof value === 'boolean');
 export const text = field<string>('a text', (value) => typeof value === 'string' && value.length > 0);
 export const epochList = field<number[]>(
@@ -29,6 +30,34 @@ export const epochList = field<number[]>(
 
 export const oneOf = <const T extends string>(...names: readonly T[]) =>
   field<T>(`one of ${names.join(', ')}`, (value) => (names as readonly unknown[]).includes(value));
+
+const isOneOf = (names: readonly string[], value: unknown): boolean => (names as readonly unknown[]).includes(value);
+
+export const oneOfOrNames = <const T extends string>(...names: readonly T[]) =>
+  field<T | string[]>(
+    `one of ${names.join(', ')}, or a list of names such as [conv1.weight]`,
+    (value) =>
+      isOneOf(names, value) ||
+      (Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === 'string')),
+  );
+
+type Accept = (item: Readonly<Record<string, unknown>>) => boolean;
+
+const isListOf = (value: unknown, accept: Accept): boolean =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every((item) => typeof item === 'object' && item !== null && accept(item));
+
+/** @param shape of an item, in words */
+export const listOf = <T>(shape: string, accept: Accept) =>
+  field<T[]>(`a list of ${shape}`, (value) => isListOf(value, accept));
+
+/** @param shape of an item, in words */
+export const oneOfOrList = <N extends string, T>(names: readonly N[], shape: string, accept: Accept) =>
+  field<N | T[]>(
+    `one of ${names.join(', ')}, or a list of ${shape}`,
+    (value) => isOneOf(names, value) || isListOf(value, accept),
+  );
 
 const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
 

@@ -5,15 +5,27 @@ import { parse, stringify } from 'yaml';
 import { checkConfig } from './check.js';
 import { nearest } from './keys.js';
 import { isTree, layer, parseOverrides, type Tree } from './overrides.js';
+import { tablePresets } from './presets.js';
 import type { Config } from './schema.js';
 
 const presetFolder = fileURLToPath(new URL('../../presets/', import.meta.url));
 
-export const presetNames = (): string[] =>
+/** Presets that are files, then those of the table. */
+export const presetNames = (): string[] => [...presetFiles(), ...tablePresets.map(({ name }) => name)];
+
+const presetFiles = (): string[] =>
   readdirSync(presetFolder)
     .filter((file) => file.endsWith('.yaml'))
     .map((file) => file.slice(0, -'.yaml'.length))
     .sort();
+
+const presetPath = (name: string): string => `${presetFolder}${name}.yaml`;
+
+/** One line on a preset. */
+export function aboutPreset(name: string): string {
+  const found = tablePresets.find((preset) => preset.name === name);
+  return found?.about ?? /^# (.*)/.exec(readFileSync(presetPath(name), 'utf8'))?.[1] ?? '';
+}
 
 /** Throws IoError when the file cannot be read and ConfigError when it is no YAML mapping. */
 export function readYaml(path: string): Tree {
@@ -40,13 +52,14 @@ export function parseYaml(source: string, where: string): Tree {
 }
 
 export function readPreset(name: string): Tree {
-  const names = presetNames();
-  if (!names.includes(name)) {
-    const close = nearest(name, names);
+  const found = tablePresets.find((preset) => preset.name === name);
+  if (found !== undefined) return found.config;
+  if (!presetFiles().includes(name)) {
+    const close = nearest(name, presetNames());
     const hint = close === undefined ? '' : `did you mean ${close}? `;
-    throw new ConfigError(`unknown preset ${name}; ${hint}Presets: ${names.join(', ')}`, { op: 'config' });
+    throw new ConfigError(`unknown preset ${name}; ${hint}'s2sam presets' lists all`, { op: 'config' });
   }
-  return readYaml(`${presetFolder}${name}.yaml`);
+  return readYaml(presetPath(name));
 }
 
 export interface ConfigSources {

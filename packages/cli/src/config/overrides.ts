@@ -1,5 +1,6 @@
 import { ConfigError } from '@s2sam/core';
 import { parse } from 'yaml';
+import { methodNames, methodOf } from '../sparsity/methods.js';
 import { mainKey, sections } from './keys.js';
 
 /** A configuration before it is checked. */
@@ -66,12 +67,23 @@ export function layer(base: Tree, over: Tree): Tree {
       continue;
     }
     const rivals = alternatives[section] ?? [];
-    const replaced =
-      rivals.some((key) => key in value) || (section === 'sparsity' && value.method === 'dense') ? rivals : [];
-    const kept = Object.entries(below).filter(([key]) => !replaced.includes(key));
+    const replaced = rivals.some((key) => key in value) ? rivals : [];
+    const kept = Object.entries(section === 'sparsity' ? underMethod(below, value.method) : below).filter(
+      ([key]) => !replaced.includes(key),
+    );
     merged[section] = { ...Object.fromEntries(kept), ...value };
   }
   return merged;
+}
+
+/** What a section `sparsity` leaves where another method is chosen over its own: the density, for a method that has one. */
+function underMethod(below: Tree, method: unknown): Tree {
+  if (method === undefined || method === below.method) return below;
+  const hasDensity = methodNames.some((name) => name === method && methodOf(name).amount === 'density');
+  const { density, sparsity } = below;
+  return hasDensity
+    ? { ...(density === undefined ? {} : { density }), ...(sparsity === undefined ? {} : { sparsity }) }
+    : {};
 }
 
 function expandShorthand(section: string, value: unknown): unknown {

@@ -1,5 +1,8 @@
 import { modelNames } from '@s2sam/core';
 import * as v from 'valibot';
+import { type OptionName, optionFields, optionHelp, optionNames } from '../sparsity/fields.js';
+import { methodNames, optionsOf } from '../sparsity/methods.js';
+import type { SparsityConfig } from '../sparsity/settle.js';
 import {
   atLeastZero,
   belowOne,
@@ -16,7 +19,13 @@ import {
 
 /** Everything a run depends on, with the defaults of the keys that have one. */
 export const configSchema = v.strictObject({
-  model: v.optional(v.strictObject({ name: v.optional(oneOf(...modelNames), 'resnet32') }), {}),
+  model: v.optional(
+    v.strictObject({
+      name: v.optional(oneOf(...modelNames), 'resnet32'),
+      dtype: v.optional(oneOf('f32', 'f16', 'bf16'), 'f32'),
+    }),
+    {},
+  ),
   data: v.optional(
     v.strictObject({
       name: v.optional(oneOf('cifar10', 'cifar100', 'procedural'), 'cifar10'),
@@ -66,10 +75,10 @@ export const configSchema = v.strictObject({
   ),
   sparsity: v.optional(
     v.strictObject({
-      method: v.exactOptional(oneOf('dense', 'static')),
-      layout: v.optional(oneOf('uniform', 'er', 'erk'), 'erk'),
+      method: v.exactOptional(oneOf('dense', ...methodNames)),
       density: v.exactOptional(share),
       sparsity: v.exactOptional(belowOne),
+      ...optionFields,
     }),
     {},
   ),
@@ -94,19 +103,19 @@ type Parsed = v.InferOutput<typeof configSchema>;
 
 /** A checked configuration: `sparsity` is settled, and of the three lengths exactly one is given. */
 export interface Config extends Omit<Parsed, 'sparsity'> {
-  readonly sparsity: {
-    readonly method: 'dense' | 'static';
-    readonly layout: 'uniform' | 'er' | 'erk';
-    /** Kept share of the maskable weights; 1 for dense. */
-    readonly density: number;
-  };
+  readonly sparsity: SparsityConfig;
 }
 
 export type Section = keyof Config;
 
+/** The methods that take an option. */
+const takenBy = (option: OptionName): string =>
+  methodNames.filter((method) => optionsOf(method).includes(option)).join(', ');
+
 /** What each key is for: the comment column of `--help`. */
 export const keyHelp: Readonly<Record<string, string>> = {
   'model.name': 'network',
+  'model.dtype': 'what it computes in; f16 and bf16 need a CUDA device',
   'data.name': 'data set',
   'data.root': 'folder of the data files; also looked for: $S2SAM_DATA, then the cache folder',
   'data.download': 'fetch missing files',
@@ -140,9 +149,9 @@ export const keyHelp: Readonly<Record<string, string>> = {
   'optimizer.adaptive': 'scale the perturbation by the weights (ASAM)',
   'optimizer.startEpoch': 'first epoch with a perturbation',
   'sparsity.method': 'default: static when a density is given',
-  'sparsity.layout': 'how the density is spread over the layers',
   'sparsity.density': 'kept share of the maskable weights',
   'sparsity.sparsity': '1 - density; give one of the two',
+  ...Object.fromEntries(optionNames.map((name) => [`sparsity.${name}`, `${optionHelp[name]} (${takenBy(name)})`])),
   'device.kind': 'auto: a usable CUDA device, else the CPU',
   'device.threads': 'CPU threads; 0: one per core',
   'output.dir': 'run folder; default runs/<date>-<what>',

@@ -1,9 +1,9 @@
 import type { StartEvent, TrainEvent } from '@s2sam/core';
 import type { Consumer } from './consumer.js';
-import { endLine, epochLine, startLines, stepLine } from './lines.js';
+import { endLine, epochLine, maskLine, startLines, stepLine, warningLine } from './lines.js';
 import { Meter } from './meter.js';
 
-/** One line per `every` steps, and one per epoch: what a log file or a pipe gets instead of a progress bar. */
+/** One line per `every` steps, per mask update and per epoch: what a log file or a pipe gets instead of a progress bar. */
 export class LineLog implements Consumer {
   readonly #meter = new Meter();
   #start: StartEvent | undefined;
@@ -11,12 +11,14 @@ export class LineLog implements Consumer {
   constructor(
     private readonly print: (line: string) => void,
     private readonly every: number,
+    /** The density that was asked for. */
+    private readonly nominal?: number | undefined,
   ) {}
 
   on(event: TrainEvent): void {
     if (event.type === 'start') {
       this.#start = event;
-      for (const line of startLines(event)) this.print(line);
+      for (const line of startLines(event, this.nominal)) this.print(line);
     }
     const start = this.#start;
     if (start === undefined) return;
@@ -26,6 +28,8 @@ export class LineLog implements Consumer {
         this.print(stepLine(start, event, this.#meter.take()));
       }
     }
+    if (event.type === 'mask') this.print(maskLine(start, event));
+    if (event.type === 'warning') this.print(warningLine(event));
     if (event.type === 'epoch') this.print(epochLine(start, event));
     if (event.type === 'end') this.print(endLine(start, event));
   }

@@ -1,21 +1,22 @@
 import type { StartEvent, StepEvent, TrainEvent } from '@s2sam/core';
 import { SingleBar } from 'cli-progress';
 import type { Consumer } from './consumer.js';
-import { endLine, epochLine, mark, percent, startLines } from './lines.js';
+import { endLine, epochLine, mark, percent, startLines, warningLine } from './lines.js';
 import { Meter } from './meter.js';
 
-/** A bar for a terminal; the lines of start, epochs and end stay above it. */
+/** A bar for a terminal; the lines of start, epochs, warnings and end stay above it. */
 export class ProgressBar implements Consumer {
   readonly #meter = new Meter();
   readonly #bar: SingleBar;
   #start: StartEvent | undefined;
   #what = '';
 
-  /** @param every steps over which loss, accuracy and speed are averaged */
+  /** @param every steps over which loss, accuracy and speed are averaged; @param nominal the density that was asked for */
   constructor(
     private readonly print: (line: string) => void,
     private readonly every: number,
     stream: NodeJS.WritableStream = process.stderr,
+    private readonly nominal?: number | undefined,
   ) {
     this.#bar = new SingleBar({
       stream,
@@ -34,15 +35,15 @@ export class ProgressBar implements Consumer {
   on(event: TrainEvent): void {
     if (event.type === 'start') {
       this.#start = event;
-      for (const line of startLines(event)) this.print(line);
+      for (const line of startLines(event, this.nominal)) this.print(line);
       this.#draw(event, event.startStep);
     }
     const start = this.#start;
     if (start === undefined) return;
     if (event.type === 'step') this.#advance(start, event);
-    if (event.type === 'epoch') {
+    if (event.type === 'epoch' || event.type === 'warning') {
       this.#bar.stop();
-      this.print(epochLine(start, event));
+      this.print(event.type === 'epoch' ? epochLine(start, event) : warningLine(event));
       if (event.step < start.totalSteps) this.#draw(start, event.step);
     }
     if (event.type === 'end') {

@@ -9,7 +9,7 @@ import { Meter } from './meter.js';
 
 /**
  * A TensorBoard event file in the run folder: averages of every `every` steps under `train/`, evaluations under `test/`, densities
- * under `density/`. Made-up data puts `synthetic/` before every tag.
+ * under `density/`, what mask updates did under `masks/`. Made-up data puts `synthetic/` before every tag.
  */
 export class TensorBoard implements Consumer {
   readonly #file: AppendFile;
@@ -32,7 +32,16 @@ export class TensorBoard implements Consumer {
       this.#prefix = event.dataset.synthetic ? 'synthetic/' : '';
       this.#write(event.startStep, densities(event.density, event.layers));
     }
-    if (event.type === 'mask') this.#write(event.step, densities(event.density, event.layers));
+    if (event.type === 'mask') {
+      const total = (what: 'dropped' | 'grown'): number => event.layers.reduce((sum, layer) => sum + layer[what], 0);
+      this.#write(event.step, {
+        ...densities(event.density, event.layers),
+        'masks/dropped': total('dropped'),
+        'masks/grown': total('grown'),
+        'masks/explored': event.explored,
+        'masks/inference_flops_ratio': event.flops.sparse / event.flops.dense,
+      });
+    }
     if (event.type === 'step') this.#step(event);
     if (event.type === 'epoch') {
       this.#write(event.step, {

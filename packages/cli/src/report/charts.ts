@@ -1,6 +1,6 @@
 import type { Chart, Column, Curve } from './client/types.js';
 import { bucketEnds, bucketMeans } from './downsample.js';
-import type { EpochPoint, Metrics, StepPoint } from './metrics.js';
+import type { EpochPoint, MaskPoint, Metrics, StepPoint } from './metrics.js';
 
 /** More points than a screen is wide would only cost time. */
 const MAX_POINTS = 2000;
@@ -9,6 +9,7 @@ const MAX_POINTS = 2000;
 export const bucketSize = (steps: number): number => Math.max(1, Math.ceil(steps / MAX_POINTS));
 
 type Value<T> = (point: T) => number | null;
+type Curves<T> = readonly (readonly [label: string, value: Value<T>])[];
 
 function stepChart(title: string, unit: string, label: string, { steps }: Metrics, value: Value<StepPoint>): Chart {
   const size = bucketSize(steps.length);
@@ -57,6 +58,32 @@ function hold(axis: readonly number[], known: ReadonlyMap<number, number | null>
 
 const percent = (share: number | null): number | null => (share === null ? null : 100 * share);
 
+/** What the mask updates did; nothing for masks that stayed. */
+function maskCharts({ masks }: Metrics): Chart[] {
+  const updates = masks.filter(({ dropped }) => dropped !== null);
+  if (updates.length === 0) return [];
+  const chart = (title: string, unit: string, points: readonly MaskPoint[], curves: Curves<MaskPoint>): Chart => {
+    const size = bucketSize(points.length);
+    return {
+      title,
+      unit,
+      steps: bucketEnds(
+        points.map(({ step }) => step),
+        size,
+      ),
+      curves: curves.map(([label, value]) => ({ label, values: bucketMeans(points.map(value), size), points: true })),
+    };
+  };
+  return [
+    chart('Weights replaced per mask update', '', updates, [
+      ['dropped', ({ dropped }) => dropped],
+      ['grown', ({ grown }) => grown],
+    ]),
+    chart('Weights ever alive (ITOP)', '%', updates, [['explored', ({ explored }) => percent(explored)]]),
+    chart('Inference FLOPs of dense', '%', masks, [['FLOPs', ({ inference }) => percent(inference)]]),
+  ];
+}
+
 /** The charts of a run; none when it has neither steps nor epochs. */
 export function makeCharts(metrics: Metrics): Chart[] {
   if (metrics.steps.length === 0 && metrics.epochs.length === 0) return [];
@@ -79,5 +106,6 @@ export function makeCharts(metrics: Metrics): Chart[] {
     stepChart('Gradient norm', '', 'norm', metrics, (point) => point.gradNorm),
     stepChart('Throughput, img/s', '', 'training', metrics, (point) => point.imagesPerSecond),
     stepChart('Density', '%', 'density', metrics, (point) => percent(point.density)),
+    ...maskCharts(metrics),
   ];
 }

@@ -1,5 +1,13 @@
 import { readFileSync, statSync } from 'node:fs';
-import { type EndEvent, IoError, ioError, type LayerDensity, type StartEvent } from '@s2sam/core';
+import {
+  type Churn,
+  type EndEvent,
+  type ForwardFlops,
+  IoError,
+  ioError,
+  type LayerDensity,
+  type StartEvent,
+} from '@s2sam/core';
 
 /** A number of the log; null where it was not finite or not measured. */
 type Logged = number | null;
@@ -23,16 +31,31 @@ export interface EpochPoint {
   readonly imagesPerSecond: Logged;
 }
 
+/** The masks at one step: those a run began with, or an update. */
+export interface MaskPoint {
+  readonly step: number;
+  readonly layers: readonly LayerDensity[];
+  /** Over all layers; null for the first masks. */
+  readonly dropped: Logged;
+  readonly grown: Logged;
+  readonly explored: Logged;
+  /** FLOPs of a forward pass over those of the dense network. */
+  readonly inference: Logged;
+}
+
 /** A run as its `metrics.jsonl` tells it. */
 export interface Metrics {
   readonly start: StartEvent | undefined;
   readonly steps: readonly StepPoint[];
   readonly epochs: readonly EpochPoint[];
-  /** The latest densities. */
-  readonly layers: readonly LayerDensity[];
-  readonly end:
-    | { readonly reason: EndEvent['reason']; readonly trainSeconds: Logged; readonly imagesPerSecond: Logged }
-    | undefined;
+  /** The latest densities; after a mask update with what it dropped and grew. */
+  readonly layers: readonly (LayerDensity & Partial<Churn>)[];
+  readonly masks: readonly MaskPoint[];
+  readonly warnings: readonly string[];
+  readonly end: (Pick<EndEvent, 'reason'> & Record<'trainSeconds' | 'imagesPerSecond', Logged>) | undefined;
+  /** As the last epoch or the end told them. */
+  readonly explored: Logged;
+  readonly trainFlops: Logged;
 }
 
 type Line = { readonly [key: string]: unknown };
@@ -65,16 +88,28 @@ export function readMetrics(path: string): Metrics {
   let layers: readonly LayerDensity[] = [];
   const steps: StepPoint[] = [];
   const epochs: EpochPoint[] = [];
+  const masks: MaskPoint[] = [];
+  const warnings: string[] = [];
+  let totals = numbers({}, 'explored', 'trainFlops');
   for (const text of readLines(path)) {
     const line = parseLine(text);
     if (line === undefined) continue;
-    if (Array.isArray(line.layers)) layers = line.layers as LayerDensity[];
+    if (Array.isArray(line.layers)) layers = latest(layers, line.layers as LayerDensity[]);
+    if (line.type === 'epoch' || line.type === 'end') totals = numbers(line, 'explored', 'trainFlops');
     switch (line.type) {
       case 'start':
         start = line as unknown as StartEvent;
         end = undefined;
         forget(steps, start.startStep);
         forget(epochs, start.startStep);
+        forget(masks, start.startStep);
+        if (masks.length === 0) masks.push(maskPoint(line));
+        break;
+      case 'mask':
+        masks.push(maskPoint(line));
+        break;
+      case 'warning':
+        warnings.push(`Step ${stepOf(line)}: ${String(line.message)}`);
         break;
       case 'step':
         steps.push({
@@ -92,7 +127,28 @@ export function readMetrics(path: string): Metrics {
         end = { reason: line.reason as EndEvent['reason'], ...numbers(line, 'trainSeconds', 'imagesPerSecond') };
     }
   }
-  return { start, steps, epochs, layers, end };
+  return { start, steps, epochs, layers, masks, warnings, end, ...totals };
+}
+
+function maskPoint(line: Line): MaskPoint {
+  const layers = (Array.isArray(line.layers) ? line.layers : []) as (LayerDensity & Partial<Churn>)[];
+  const total = (what: 'dropped' | 'grown'): Logged =>
+    line.type === 'mask' ? layers.reduce((sum, layer) => sum + (layer[what] ?? 0), 0) : null;
+  const { sparse, dense } = (line.flops ?? {}) as Partial<ForwardFlops>;
+  return {
+    step: typeof line.startStep === 'number' ? line.startStep : stepOf(line),
+    layers,
+    dropped: total('dropped'),
+    grown: total('grown'),
+    ...numbers(line, 'explored'),
+    inference: sparse === undefined || dense === undefined ? null : sparse / dense,
+  };
+}
+
+/** Densities as they are told now; churn, which only mask updates tell, stays. */
+function latest(before: Metrics['layers'], now: readonly LayerDensity[]): Metrics['layers'] {
+  const known = new Map(before.map((layer) => [layer.name, layer]));
+  return now.map((layer) => ({ ...known.get(layer.name), ...layer }));
 }
 
 function readLines(path: string): string[] {

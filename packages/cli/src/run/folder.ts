@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { IoError, ioError } from '@s2sam/core';
 import { configToYaml } from '../config/load.js';
@@ -54,6 +54,16 @@ export class RunFolder {
         'free some space or choose another folder with --output.dir',
       { op: 'run folder' },
     );
+  }
+
+  /** Removes the files of a run that ended before its first checkpoint, which would be mixed up with a new one's. */
+  clear(): void {
+    if (!existsSync(this.dir)) return;
+    const logs = readdirSync(this.dir).filter((file) => file.startsWith('events.out.tfevents.'));
+    const files = [this.config, this.metrics, this.summary, this.report, ...logs.map((file) => join(this.dir, file))];
+    guard(this.dir, () => {
+      for (const file of files) rmSync(file, { force: true });
+    });
   }
 
   /** Takes the folder away again when nothing came of the run. */
@@ -112,12 +122,12 @@ function guard<T>(path: string, action: () => T): T {
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
-/** E.g. `runs/20261122-093000-resnet32-cifar10-erk0.1-s2sam`; a number follows where that is taken. */
+/** E.g. `runs/20261122-093000-resnet32-cifar10-rigl0.1-s2sam`; a number follows where that is taken. */
 export function newRunDir(config: Config, dataset: string, now: Date): string {
   const date = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
   const time = `${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
-  const { method, layout, density } = config.sparsity;
-  const sparsity = method === 'dense' ? 'dense' : `${layout}${density}`;
+  const { method, density, channelSparsity } = config.sparsity;
+  const sparsity = method === 'dense' ? method : `${method}${density ?? 1 - (channelSparsity ?? 0)}`;
   const dir = join('runs', [`${date}-${time}`, config.model.name, dataset, sparsity, config.optimizer.name].join('-'));
   let free = dir;
   for (let number = 2; existsSync(free); number++) free = `${dir}-${number}`;

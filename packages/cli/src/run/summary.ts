@@ -1,5 +1,6 @@
 import type { EndEvent, StartEvent, TrainEvent } from '@s2sam/core';
 import type { Consumer } from '../consumers/consumer.js';
+import { trainRatio } from '../consumers/lines.js';
 
 /** What a finished or interrupted run amounts to: `summary.json`, and the last line of `--summary json`. */
 export interface Summary {
@@ -9,8 +10,17 @@ export interface Summary {
   /** Training time in seconds, evaluation excluded. */
   readonly trainSeconds: number;
   readonly imagesPerSecond: number;
-  /** Kept / all maskable weights. */
+  /** Kept / all maskable weights, in the end, and what was asked for (null where channels are counted). */
   readonly density: number;
+  readonly nominalDensity: number | null;
+  readonly parameters: number;
+  /** Weights ever alive / all maskable weights (ITOP). */
+  readonly explored: number;
+  /** FLOPs of a forward pass in the end, over those of the dense network. */
+  readonly inferenceFlops: number;
+  /** FLOPs of the training, and over those of dense training with one pass per step. */
+  readonly trainFlops: number;
+  readonly trainFlopsRatio: number;
   readonly device: string;
   readonly dataset: string;
   /** True when the images are made up; the accuracy then says nothing about real data. */
@@ -40,6 +50,9 @@ export class SummaryKeeper implements Consumer {
   #start: StartEvent | undefined;
   #end: EndEvent | undefined;
 
+  /** @param nominal the density that was asked for, undefined where channels are counted */
+  constructor(private readonly nominal: number | undefined) {}
+
   on(event: TrainEvent): void {
     if (event.type === 'start') this.#start = event;
     if (event.type === 'end') this.#end = event;
@@ -57,6 +70,12 @@ export class SummaryKeeper implements Consumer {
       trainSeconds: end.trainSeconds,
       imagesPerSecond: end.imagesPerSecond,
       density: end.density,
+      nominalDensity: this.nominal ?? null,
+      parameters: start.parameters,
+      explored: end.explored,
+      inferenceFlops: end.flops.sparse / end.flops.dense,
+      trainFlops: end.trainFlops,
+      trainFlopsRatio: trainRatio(end, start),
       device: start.device.name,
       dataset: start.dataset.name,
       synthetic: start.dataset.synthetic,

@@ -43,8 +43,11 @@ export async function runTraining(request: TrainingRequest): Promise<Summary> {
   });
   const extra = { config: configToYaml(config), dataset: dataset.name, synthetic: String(dataset.synthetic) };
   const checkpointer = new Checkpointer(run, folder, { everyEpochs: checkpointEvery, extra, warn: output.warn });
-  const keeper = new SummaryKeeper();
-  const screen = output.interactive ? new ProgressBar(output.print, logEvery) : new LineLog(output.print, logEvery);
+  const keeper = new SummaryKeeper(config.sparsity.density);
+  const { density } = config.sparsity;
+  const screen = output.interactive
+    ? new ProgressBar(output.print, logEvery, process.stderr, density)
+    : new LineLog(output.print, logEvery, density);
   const log = (name: string, consumer: Consumer): Consumer => tolerant(name, consumer, output.warn);
   try {
     await consume(run, [

@@ -23,7 +23,12 @@ export async function openSession(
 
 /** The configured network with fresh weights. */
 export const newModel = (config: Config, { device, dataset }: Session): Classifier =>
-  createModel(config.model.name, { device, classes: dataset.classes, seed: config.train.seed });
+  createModel(config.model.name, {
+    device,
+    classes: dataset.classes,
+    seed: config.train.seed,
+    dtype: config.model.dtype,
+  });
 
 /** Trainable parameters, masked ones included. */
 export const parameterCount = (model: Classifier): number =>

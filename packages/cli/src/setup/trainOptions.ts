@@ -1,13 +1,13 @@
 import type { ImageDataset, TrainOptions } from '@s2sam/core';
 import type { Config } from '../config/schema.js';
+import { makeStrategy } from '../sparsity/settle.js';
 import { makeOptimizer } from './optimizer.js';
 import type { Session } from './session.js';
-import { makeSparsity } from './sparsity.js';
 
 /** Everything `train` wants that a configuration says, its length excepted. */
 export function trainOptions(config: Config, { dataset }: Session): Omit<TrainOptions, 'epochs' | 'steps'> {
   const { batchSize, labelSmoothing, augment, seed, evaluateEvery } = config.train;
-  const sparsity = makeSparsity(config.sparsity);
+  const sparsity = makeStrategy(config.sparsity);
   return {
     data: dataset,
     optimizer: makeOptimizer(config.optimizer),
@@ -26,6 +26,11 @@ export function length({ train }: Config): { epochs: number } | { steps: number 
   return { steps: train.steps as number };
 }
 
-/** Steps of the whole training. */
-export const totalSteps = ({ train }: Config, data: ImageDataset): number =>
-  train.steps ?? Math.round((train.epochs ?? 0) * Math.floor(data.train.size / train.batchSize));
+/** Times the training is repeated: the rounds of lottery tickets, else 1. */
+export const rounds = ({ sparsity }: Config): number => makeStrategy(sparsity)?.rounds?.count ?? 1;
+
+/** Steps of the whole training, all rounds. */
+export function totalSteps(config: Config, data: ImageDataset): number {
+  const { steps, epochs = 0, batchSize } = config.train;
+  return rounds(config) * (steps ?? Math.round(epochs * Math.floor(data.train.size / batchSize)));
+}
