@@ -1,12 +1,19 @@
 // Brings a fresh checkout on a fresh Debian or Ubuntu machine to where everything runs. Safe, and quick, to run again.
-// Usage: node scripts/setup.mjs [--tests]     --tests: also what only the tests need (a browser)
+// Usage: node scripts/setup.mjs [--tests]     --tests: also what only the tests need (a browser, an emulated GPU)
 //        S2SAM_CUDA=0: nothing for CUDA; 1: no success without it. Default: where nvcc and its headers are found.
 //        S2SAM_VERBOSE=1 shows the output of every command.
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { main } from './lib/command.mjs';
 import { ensureSystem } from './lib/system.mjs';
-import { buildCuda, buildNative, buildTypeScript, ensurePnpm, installPackages } from './lib/workspace.mjs';
+import {
+  buildCuda,
+  buildEmulatedCuda,
+  buildNative,
+  buildTypeScript,
+  ensurePnpm,
+  installPackages,
+} from './lib/workspace.mjs';
 
 /** Installs what is missing and builds what is out of date. Throws SetupError. */
 export async function setup({ forTests = false } = {}) {
@@ -14,6 +21,7 @@ export async function setup({ forTests = false } = {}) {
   await installPackages(await ensurePnpm());
   await buildNative();
   await buildCuda();
+  if (forTests) await buildEmulatedCuda();
   await buildTypeScript();
 }
 

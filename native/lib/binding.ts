@@ -131,7 +131,10 @@ export interface NativeBinding {
   captureBegin(device: DeviceHandle): void;
   captureEnd(device: DeviceHandle): GraphHandle;
   captureAbort(device: DeviceHandle): void;
+  /** Throws where it is stale. */
   replay(graph: GraphHandle): void;
+  /** Whether the step was recorded for the pattern of a mask that has changed since (CUDA, where sparse products are used). */
+  isStale(graph: GraphHandle): boolean;
   disposeGraph(graph: GraphHandle): void;
 
   // ---- convolution and linear (w f32 or of x's type, dw and biases f32; results have x's type) --------------------------

@@ -30,6 +30,7 @@ const functions: Record<keyof NativeBinding, true> = {
   captureEnd: true,
   captureAbort: true,
   replay: true,
+  isStale: true,
   disposeGraph: true,
   conv2d: true,
   conv2dBackwardData: true,

@@ -56,9 +56,10 @@ describe('wrong values', () => {
     2 ** 60,
     Infinity,
   ];
-  const noArguments = new Set(['info']);
+  /** `info` takes nothing, `useLibraries` any object of texts: see below. */
+  const lenient = new Set(['info', 'useLibraries']);
 
-  it.each(functionNames.filter((name) => !noArguments.has(name)))('%s refuses garbage with a typed error', (name) => {
+  it.each(functionNames.filter((name) => !lenient.has(name)))('%s refuses garbage with a typed error', (name) => {
     const call = native[name] as (...args: unknown[]) => unknown;
     for (const value of garbage) {
       const error = failure(() => call(...Array(14).fill(value)));
@@ -66,6 +67,14 @@ describe('wrong values', () => {
       expect(error.message.startsWith(`${name}: `)).toBe(true);
       expect(['ERR_ARGUMENT', 'ERR_DISPOSED', 'ERR_DTYPE', 'ERR_SHAPE']).toContain(error.code);
     }
+  });
+
+  it('useLibraries refuses what is no object of paths', () => {
+    const call = native.useLibraries as (paths?: unknown) => void;
+    for (const value of [undefined, null, 'x', 1, { cudnn: 1 }]) {
+      expect(failure(() => call(value))).toMatchObject({ op: 'useLibraries', code: 'ERR_ARGUMENT' });
+    }
+    expect(() => call({})).not.toThrow();
   });
 
   /** A call that works, so that one argument at a time can be made wrong. */

@@ -63,6 +63,16 @@ export async function buildCuda() {
   if (obstacle !== null) say(`  ${obstacle[0]}`);
 }
 
+/** Builds the emulated CUDA device, on which the tests run the backend's kernels, where NVIDIA's headers were fetched. */
+export async function buildEmulatedCuda() {
+  if (!existsSync(at('native', '.cuda', 'fetched.txt'))) {
+    say("  The CUDA kernels are not tested: NVIDIA's headers are missing (npm run cuda:fetch).");
+    return;
+  }
+  const script = at('native', 'test', 'emulated_cuda', 'build.mjs');
+  await step('Building the emulated CUDA device', () => node([script], 'S2SAM_VERBOSE=1 shows the whole output.'));
+}
+
 /** Compiles the packages, each of which the cli knows, and the examples; incremental, so it is simply always run. */
 export async function buildTypeScript() {
   const tsc = at('node_modules', 'typescript', 'bin', 'tsc');

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { keyOf, normal } from '../support/counter.js';
 import { eachDevice } from '../support/devices.js';
 import { golden } from '../support/golden.js';
 import { Handles } from '../support/handles.js';
@@ -73,5 +74,66 @@ eachDevice('batch norm', (device) => {
     const [y, ...saved] = native.batchNormTrain(x, gamma, beta, added, 0, 0, eps, momentum, relu);
     for (const handle of saved) handles.own(handle);
     expect(await handles.read(y)).toBeCloseToTensor(example.output('y'));
+  });
+
+  // A mean that dwarfs the deviations, by itself and behind a first pixel far from it (a black corner).
+  it.each([undefined, 0])('statistics of large values keep their precision (first pixel %s)', async (corner) => {
+    using handles = new Handles(device);
+    const shape = [6, 5, 9, 7] as const;
+    const [channels, pixels] = [shape[1], shape[2] * shape[3]];
+    const data = normal(
+      keyOf(3, 'norm/large'),
+      shape.reduce((product: number, extent) => product * extent, 1),
+      1000,
+      0.1,
+    );
+    if (corner !== undefined) for (let c = 0; c < channels; c++) data[c * pixels] = corner;
+    const [ones, zeros] = [handles.filled([channels], 1), handles.filled([channels], 0)];
+    const outputs = native.batchNormTrain(handles.image({ shape, data }), ones, zeros, 0, 0, 0, 1e-8, 0.1, false);
+    const [y, mean, invStd] = await Promise.all(outputs.slice(0, 3).map((handle) => handles.read(handle)));
+
+    for (let c = 0; c < channels; c++) {
+      const where = [...data.keys()].filter((i) => Math.floor(i / pixels) % channels === c);
+      const average = where.reduce((sum, i) => sum + (data[i] as number), 0) / where.length;
+      const deviations = where.map((i) => (data[i] as number) - average);
+      const std = Math.sqrt(deviations.reduce((sum, d) => sum + d * d, 0) / where.length + 1e-8);
+      expect(Math.abs((mean?.[c] as number) / average - 1)).toBeLessThan(1e-6);
+      expect(Math.abs((invStd?.[c] as number) * std - 1)).toBeLessThan(1e-4);
+      // The mean is stored in f32, whose steps are 6e-5 here.
+      where.forEach((i, k) => {
+        expect(Math.abs((y?.[i] as number) - (deviations[k] as number) / std)).toBeLessThan(1e-4 / std + 1e-3);
+      });
+    }
+  });
+
+  it('backward may read y in place of what passed', async () => {
+    using handles = new Handles(device);
+    const shape = [3, 5, 4, 3];
+    const image = (name: string) => handles.image({ shape, data: normal(keyOf(4, `norm/${name}`), 180, 0, 1) });
+    const [x, dy, residual] = [image('x'), image('dy'), image('residual')];
+    const [ones, zeros] = [handles.filled([5], 1), handles.filled([5], 0)];
+    const outputs = native.batchNormTrain(x, ones, zeros, residual, 0, 0, 1e-5, 0.1, true);
+    const [y, mean, invStd, passed] = outputs.map((handle) => handles.own(handle)) as [number, number, number, number];
+    const backward = async (noted: number) => {
+      const [dgamma, dbeta] = [handles.filled([5], 0), handles.filled([5], 0)];
+      const gradients = native.batchNormBackward(
+        dy,
+        x,
+        y,
+        noted,
+        ones,
+        mean,
+        invStd,
+        dgamma,
+        dbeta,
+        true,
+        true,
+        false,
+        true,
+      );
+      for (const gradient of gradients) handles.own(gradient);
+      return await Promise.all([...gradients, dgamma, dbeta].map((handle) => native.read(handle)));
+    };
+    expect(await backward(0)).toEqual(await backward(passed));
   });
 });

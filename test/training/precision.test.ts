@@ -126,7 +126,8 @@ eachDevice('precision', (device) => {
     expect(skippedSteps).toBeGreaterThan(0);
     expect(skippedSteps).toBeLessThan(20);
     expect(lossScale).toBe(2 ** (24 - skippedSteps));
-    expect(results.slice(skippedSteps).every(({ gradNorm }) => Number.isFinite(gradNorm))).toBe(true);
+    expect(results.filter(({ gradNorm }) => !Number.isFinite(gradNorm))).toHaveLength(skippedSteps);
+    expect(results.slice(20).every(({ gradNorm }) => Number.isFinite(gradNorm))).toBe(true);
     for (const { storage } of model.namedParameters().values()) {
       expect((await storage.value.toArray()).every((value) => Number.isFinite(value))).toBe(true);
     }

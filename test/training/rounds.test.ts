@@ -152,6 +152,20 @@ it.each([
   expect(await bitsOf(resumed)).toEqual(await bitsOf(straight));
 });
 
+it('a run that was left early cannot be saved any more, a finished one can', async () => {
+  using model = tinyNet(device);
+  const left = train(model, options());
+  for await (const event of left) if (event.type === 'step') break;
+  await expect(left.save(join(folder, 'left.safetensors'))).rejects.toThrow(
+    /^save: the run was left after \d of 40 steps, and what its mask strategy remembered is freed; save at an event/,
+  );
+  const finished = train(model, options());
+  await collect(finished);
+  const path = join(folder, 'finished.safetensors');
+  await finished.save(path);
+  expect((await readCheckpoint(path)).position).toMatchObject({ step: 40, round: 3 });
+});
+
 it('refuses to rewind past the end of a round', () => {
   using model = tinyNet(device);
   expect(() => train(model, options({ rewindStep: 11 }))).toThrow(

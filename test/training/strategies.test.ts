@@ -135,6 +135,13 @@ const methods: Record<string, Method> = {
     updates: 5,
     final: together,
   },
+  'gradual to the very end': {
+    make: () => gradualMagnitude({ density, updateEvery: 10, startAt: 0.2, stopAt: 1 }),
+    steps: 30,
+    // After steps 6, 16, 26 and the last one, 29.
+    updates: 4,
+    final: uniformly,
+  },
   // 1, 0.5, 0.25, 0.125, 0.1: four rounds after the first.
   lt: { make: () => lotteryTicket({ density, pruneFraction: 0.5 }), steps: 8, updates: 4, final: together },
   chase: {

@@ -66,6 +66,8 @@ using Recording = std::shared_ptr<void>;
 void begin_capture(Stream&);
 Recording end_capture(Stream&);
 void replay(Stream&, Recording);
+/// Whether what was recorded works with the pattern of a mask that has changed since, and must be recorded again.
+bool stale(const Recording&);
 
 /// Enqueues y = the row-major elements at `host` (f32 for f16 and bf16), which is kept alive until then.
 void upload(Stream&, std::shared_ptr<const void> host, Tensor y);

@@ -41,8 +41,12 @@ Napi::Value capture_end(Call& call) {
 
 Napi::Value capture_abort(Call& call) {
   Device& device = recording(call);
-  backend::end_capture(*device.stream);
   end(device);
+  try {
+    backend::end_capture(*device.stream);
+  } catch (const Error&) {
+    // What made the caller give up may have spoiled the recording too.
+  }
   dissolve_unused(device);
   return call.undefined();
 }
@@ -50,9 +54,14 @@ Napi::Value capture_abort(Call& call) {
 Napi::Value replay(Call& call) {
   const GraphRecord& graph = call.graph(0);
   call.not_while_capturing("a recorded step cannot contain another");
+  if (backend::stale(graph.recording)) {
+    call.fail(Code::argument, "a mask has changed that the step was recorded for; dispose the graph and record the step again");
+  }
   backend::replay(call.stream(), graph.recording);
   return call.undefined();
 }
+
+Napi::Value is_stale(Call& call) { return Napi::Boolean::New(call.env(), backend::stale(call.graph(0).recording)); }
 
 Napi::Value dispose_graph(Call& call) {
   HandleBits handle;
@@ -65,7 +74,7 @@ Napi::Value dispose_graph(Call& call) {
 
 constexpr Method methods[] = {
     {"captureBegin", capture_begin}, {"captureEnd", capture_end},      {"captureAbort", capture_abort},
-    {"replay", replay},              {"disposeGraph", dispose_graph},
+    {"replay", replay}, {"isStale", is_stale},              {"disposeGraph", dispose_graph},
 };
 
 }  // namespace

@@ -92,6 +92,7 @@ std::size_t scratch_bytes(const Stream& stream) { return stream.held_bytes(); }
 void begin_capture(Stream& stream) { stream.begin_capture(); }
 Recording end_capture(Stream& stream) { return stream.end_capture(); }
 void replay(Stream& stream, Recording recording) { stream.replay(recording); }
+bool stale(const Recording& recording) { return Stream::stale(recording); }
 
 void upload(Stream& stream, std::shared_ptr<const void> host, Tensor y) { stream.upload(std::move(host), y); }
 void download(Stream& stream, Tensor x, void* host) { stream.download(x, host); }

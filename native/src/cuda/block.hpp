@@ -10,6 +10,13 @@ constexpr int block_warps = block_threads / warp_threads;
 
 __device__ inline bool is_first_thread() { return blockIdx.x == 0 && threadIdx.x == 0; }
 
+/// Calls body(i) for the items of this thread's warp, out of `count`: all its threads together.
+template <class Body>
+__device__ void each_warp_item(std::int64_t count, const Body& body) {
+  const std::int64_t first = std::int64_t{blockIdx.x} * block_warps + threadIdx.x / warp_threads;
+  for (std::int64_t i = first; i < count; i += std::int64_t{gridDim.x} * block_warps) body(i);
+}
+
 /// The sum over the block, in an order that never changes; every thread gets it.
 template <class T>
 __device__ T block_sum(T value) {
@@ -49,8 +56,8 @@ __device__ Scanned<T> block_scan(T value) {
   return result;
 }
 
-/// Replaces `count` values by the sums of those before them, by one block; returns the sum of all. The threads may see the result at
-/// once, and must have seen each other's values before.
+/// Replaces `count` values by the sums of those before them, by one block; returns the sum of all. The threads may see
+/// the result at once, and must have seen each other's values before.
 template <class T>
 __device__ T scan_in_place(T* values, std::int64_t count) {
   T before = 0;
@@ -64,8 +71,9 @@ __device__ T scan_in_place(T* values, std::int64_t count) {
   return before;
 }
 
-/// For kernels that end with work on what `blocks` of their blocks wrote: true in the one of these that comes here last, which then
-/// sees what the others wrote before they came. `ticket`: one of Op::ticket(), which no other blocks use.
+/// For kernels that end with work on what `blocks` of their blocks wrote: true in the one of these that comes here
+/// last, which then sees what the others wrote before they came. `ticket`: one of Op::ticket(), which no other blocks
+/// use.
 __device__ inline bool is_last_block(unsigned* ticket, unsigned blocks) {
   __shared__ bool last;
   __threadfence();

@@ -5,7 +5,8 @@
 
 #include "cuda/half.hpp"
 
-/// Eight neighbouring elements at a time: what one thread of most kernels reads and writes. 16 bytes in 16 bit, twice that in f32.
+/// Eight neighbouring elements at a time: what one thread of most kernels reads and writes. 16 bytes in 16 bit, twice
+/// that in f32.
 namespace s2sam {
 
 constexpr int chunk_size = 8;
@@ -45,7 +46,8 @@ __device__ void store_chunk(const Chunk<T, n>& chunk, T* to) {
   }
 }
 
-/// `count` elements as chunks, of which the last may be partly filled, and none is moved at once where a tensor is not aligned.
+/// `count` elements as chunks, of which the last may be partly filled, and none is moved at once where a tensor is not
+/// aligned.
 struct Span {
   std::int64_t count;
   bool aligned = true;
@@ -78,8 +80,8 @@ struct Span {
 
 inline bool is_aligned(const void* data) { return reinterpret_cast<std::uintptr_t>(data) % 16 == 0; }
 
-/// Calls body(T{}, std::integral_constant of n): images [N, H, W, C] are of T, and a thread takes n neighbouring channels, which are a
-/// chunk where C is a multiple of that.
+/// Calls body(T{}, std::integral_constant of n): images [N, H, W, C] are of T, and a thread takes n neighbouring
+/// channels, which are a chunk where C is a multiple of that.
 template <class Body>
 void with_channels(const Tensor& image, const Body& body) {
   with_float_type(image.dtype, [&](auto zero) {

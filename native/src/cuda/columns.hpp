@@ -9,8 +9,8 @@
 /// Sums down the columns of a matrix, such as images seen as [N * H * W, C]; for .cu files alone.
 namespace s2sam {
 
-/// How a block of `block_threads` stands over some columns, of which each thread takes n neighbours: `across` threads side by side, the
-/// next `across` of them one row further down.
+/// How a block of `block_threads` stands over some columns, of which each thread takes n neighbours: `across` threads
+/// side by side, the next `across` of them one row further down.
 struct BlockColumns {
   int across;  ///< a power of two
 
@@ -37,11 +37,13 @@ __device__ inline double join_parts(double part, int sums) {
   return total;
 }
 
-/// Every thread brings a value of each of `kinds` kinds for its column. Returns sum number t % (kinds * across) to thread t, where sum
-/// number k * across + column is of kind k; in an order that never changes. kinds * across is at most block_threads.
+/// Every thread brings a value of each of `kinds` kinds for its column. Returns sum number t % (kinds * across) to
+/// thread t, where sum number k * across + column is of kind k; in an order that never changes. kinds * across is at
+/// most block_threads.
 template <int kinds>
 __device__ double column_sums(const double (&value)[kinds], BlockColumns block) {
-  // Kinds lie `across` further apart than the threads are many, so that neither writing nor reading meets in one memory bank.
+  // Kinds lie `across` further apart than the threads are many, so that neither writing nor reading meets in one memory
+  // bank.
   __shared__ double staged[(kinds + 1) * block_threads];
   const int sums = kinds * block.across, parts = block_threads / sums, apart = block_threads + block.across;
   for (int k = 0; k < kinds; ++k) staged[k * apart + static_cast<int>(threadIdx.x)] = value[k];
@@ -49,7 +51,9 @@ __device__ double column_sums(const double (&value)[kinds], BlockColumns block) 
   const int sum = static_cast<int>(threadIdx.x) % sums;
   const double* first = staged + sum / block.across * apart + sum % block.across;
   double part = 0.0;
-  for (int row = static_cast<int>(threadIdx.x) / sums; row < block.rows(); row += parts) part += first[row * block.across];
+  for (int row = static_cast<int>(threadIdx.x) / sums; row < block.rows(); row += parts) {
+    part += first[row * block.across];
+  }
   return join_parts(part, sums);
 }
 

@@ -202,8 +202,7 @@ describe('presets', () => {
     expect([config.model.name, config.data.name, config.train.epochs]).toEqual([model, data, 160]);
     const amount = config.sparsity.density ?? 1 - (config.sparsity.channelSparsity as number);
     expect(amount).toBeCloseTo(1 - Number(percent) / 100, 12);
-    const own = model === 'vgg19' && percent === '98'; // MEST's stages for this network
-    expect(strategy?.name).toBe(own && method.startsWith('mest') ? 'mest(stages)' : strategyNames[method]);
+    expect(strategy?.name).toBe(strategyNames[method]);
   });
 
   it('train by the recipes of the literature', () => {
@@ -229,9 +228,8 @@ describe('presets', () => {
     const options = (name: string) => loadConfig({ preset: name }).sparsity;
     expect(options('resnet32-cifar100-grasp98')).toMatchObject({ perClass: 5, rounds: 2 });
     expect(options('resnet32-cifar10-grasp98')).not.toHaveProperty('perClass');
-    const [first] = options('vgg19-cifar100-mests98').stages as { until: number; dropTo: number; growTo: number }[];
-    expect(first).toEqual({ until: 0.5625, dropTo: 0.02, growTo: 0.07 });
-    expect(options('resnet32-cifar100-mests98').stages).toBe('em&s');
+    expect(options('vgg19-cifar100-mests98')).toMatchObject({ stages: 'em&s', network: 'vgg' });
+    expect(options('resnet32-cifar100-mests98')).not.toHaveProperty('network');
   });
 
   it('suggests a preset', () => {

@@ -130,4 +130,10 @@ describe('every method trains, resumes and ends at its target through the comman
     },
     300_000,
   );
+
+  it('a training in rounds cannot be made longer: its rounds would not fit', async () => {
+    const { code, stderr } = await run(dir, ['resume', 'lt-whole', '--train.steps=9']);
+    expect(stderr).toMatch(/^error: resume: lt-whole trains in rounds of equal length, 96 steps in all; with 108 /);
+    expect(code).toBe(2);
+  });
 });

@@ -70,7 +70,7 @@ export function chase(options: ChaseOptions): MaskStrategy {
   const settings = settingsOf(options);
   const { name, density, layout, updateEvery, channelOffset, channelsUntil } = settings;
   const isUpdate = (step: number): boolean => step > 0 && step % updateEvery === 0;
-  const lastRemoval = (totalSteps: number): number => Math.floor(channelsUntil * totalSteps);
+  const lastRemoval = (totalSteps: number): number => Math.min(Math.floor(channelsUntil * totalSteps), totalSteps - 1);
   const removesChannels = (step: number, totalSteps: number): boolean => {
     const last = lastRemoval(totalSteps);
     return step === last || (step >= channelOffset && step < last && (step - channelOffset) % updateEvery === 0);
@@ -100,7 +100,7 @@ export function chase(options: ChaseOptions): MaskStrategy {
         let target = keptNow(layers);
         if (isUpdate(step)) target = await dropWeights(layers, step / totalSteps, settings);
         if (removesChannels(step, totalSteps)) {
-          await chooseDead(alive, step / lastRemoval(totalSteps), settings);
+          await chooseDead(alive, step / Math.max(1, lastRemoval(totalSteps)), settings);
           await removeDead(alive);
         }
         await growInto(context, alive, target - keptNow(layers), name);

@@ -49,9 +49,11 @@ export function gradualMagnitude(options: GradualMagnitudeOptions): MaskStrategy
       if (!isGlobal(layout)) countsOf(name, layout, layers, density);
       for (const { mask } of layers) mask.fill(true);
     },
-    needs: (step, length) => ({ update: times.due(step, length) || step === times.end(length) }),
+    needs: (step, length) => ({ update: times.due(step, length) || step === times.last(length) }),
     update: async (context) => {
-      await scope(() => shrink(context.layers, course.at(times.progress(updatedStep(context), context))));
+      const step = updatedStep(context);
+      const progress = step === times.last(context) ? 1 : times.progress(step, context);
+      await scope(() => shrink(context.layers, course.at(progress)));
       warnOfEmptyLayers(name, context);
     },
   };

@@ -10,6 +10,7 @@ export { type ErdosRenyiOptions, er, erk, type UniformOptions, uniform } from '.
 export { type LotteryTicketOptions, lotteryRounds, lotteryTicket, roundsTo } from './lotteryTicket.js';
 export {
   elasticMutation,
+  type MestNetwork,
   type MestOptions,
   type MestStage,
   meanDensity,

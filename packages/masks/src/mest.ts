@@ -30,27 +30,30 @@ const [FIRST, SECOND] = [90 / 160, 120 / 160];
 const stages = (dropTo: readonly [number, number, number], growTo: readonly [number, number, number]): MestStage[] =>
   [FIRST, SECOND, 1].map((until, i) => ({ until, dropTo: dropTo[i] as number, growTo: growTo[i] as number }));
 
+/** Whose released stages to use; they differ at density 0.02. */
+export type MestNetwork = 'resnet' | 'vgg';
+
 const near = (a: number, b: number): boolean => Math.abs(a - b) < 1e-9;
 
 /**
  * Elastic mutation (EM): the memory of the target density always, a mutation that shrinks to nothing. The released settings at 0.1,
- * 0.05 and 0.02 (ResNet); at other densities those of 0.1 in proportion.
+ * 0.05 and 0.02; at other densities those of 0.1 in proportion.
  */
-export function elasticMutation(density: number): MestStage[] {
+export function elasticMutation(density: number, network: MestNetwork = 'resnet'): MestStage[] {
   const always = [density, density, density] as const;
   if (near(density, 0.05)) return stages([0.04, 0.045, 0.05], always);
-  if (near(density, 0.02)) return stages([0.018, 0.019, 0.02], always);
+  if (near(density, 0.02)) return stages(network === 'vgg' ? [0.01, 0.015, 0.02] : [0.018, 0.019, 0.02], always);
   return stages([0.8 * density, 0.9 * density, density], always);
 }
 
 /**
  * Elastic mutation with a soft memory bound (EM&S): denser than the target until the last stage. The released settings at 0.1, 0.05
- * and 0.02 (ResNet); at other densities those of 0.1 in proportion, at most 1.
+ * and 0.02; at other densities those of 0.1 in proportion, at most 1.
  */
-export function softMemoryBound(density: number): MestStage[] {
+export function softMemoryBound(density: number, network: MestNetwork = 'resnet'): MestStage[] {
   const always = [density, density, density] as const;
   if (near(density, 0.05)) return stages(always, [0.1, 0.075, 0.05]);
-  if (near(density, 0.02)) return stages(always, [0.07, 0.04, 0.02]);
+  if (near(density, 0.02)) return stages(always, network === 'vgg' ? [0.07, 0.045, 0.02] : [0.07, 0.04, 0.02]);
   return stages(always, [Math.min(1, 1.5 * density), Math.min(1, 1.25 * density), density]);
 }
 
@@ -64,6 +67,8 @@ export interface MestOptions {
   readonly density: number;
   /** `em` (default), `em&s`, or stages of your own. */
   readonly stages?: 'em' | 'em&s' | readonly MestStage[];
+  /** Whose released stages `em` and `em&s` are. Default `resnet`. */
+  readonly network?: MestNetwork;
   /** Layers that stay dense, on top of the density. Default `rules.mest`. */
   readonly dense?: LayerRule;
   /** Epochs between updates. Default 5. */
@@ -84,7 +89,7 @@ export function mest(options: MestOptions): MaskStrategy {
   const name = `mest(${typeof options.stages === 'object' ? 'stages' : (options.stages ?? 'em')})`;
   checkDensity(name, density);
   checkWhole(name, 'updateEveryEpochs', updateEveryEpochs);
-  const plan = stagesOf(name, options.stages ?? 'em', density);
+  const plan = stagesOf(name, options);
   const layout = uniform({ dense });
   const importance = (layer: SparseLayer): Tensor =>
     gradientWeight === 0
@@ -116,9 +121,9 @@ export function mest(options: MestOptions): MaskStrategy {
 const stageAt = (stages: readonly MestStage[], progress: number): MestStage =>
   stages.find(({ until }) => progress < until) ?? (stages.at(-1) as MestStage);
 
-function stagesOf(op: string, wish: 'em' | 'em&s' | readonly MestStage[], density: number): readonly MestStage[] {
-  if (wish === 'em') return elasticMutation(density);
-  if (wish === 'em&s') return softMemoryBound(density);
+function stagesOf(op: string, { density, stages: wish = 'em', network }: MestOptions): readonly MestStage[] {
+  if (wish === 'em') return elasticMutation(density, network);
+  if (wish === 'em&s') return softMemoryBound(density, network);
   for (const [index, { until, dropTo, growTo }] of wish.entries()) {
     checkDensity(op, dropTo, `stages[${index}].dropTo`);
     checkDensity(op, growTo, `stages[${index}].growTo`);

@@ -37,6 +37,11 @@ export class Times {
     return Math.round(this.#times.stopAt * totalSteps);
   }
 
+  /** The last step of the training that may be one. */
+  last(length: Length): number {
+    return Math.min(this.end(length), length.totalSteps - 1);
+  }
+
   /** Whether step t is an update: t = begin + k * updateEvery, up to and including the end. */
   due(step: number, length: Length): boolean {
     const begin = this.begin(length);

@@ -52,7 +52,14 @@ describe('options out of range', () => {
     ['dsr: no periods', () => dsr({ density, periods: [] }), 'dsr: periods is empty'],
     [
       'dsr: periods out of order',
-      () => dsr({ density, periods: [{ from: 0.5, updateEvery: 1 }, { from: 0.5, updateEvery: 2 }] }), // biome-ignore format: one line
+      () =>
+        dsr({
+          density,
+          periods: [
+            { from: 0.5, updateEvery: 1 },
+            { from: 0.5, updateEvery: 2 },
+          ],
+        }),
       'dsr: periods[1] begins at 0.5, not after the one before',
     ],
     [

@@ -54,17 +54,21 @@ it('anneals as its formulas say, and stays at the ends', () => {
 });
 
 describe('MEST', () => {
-  it('has the densities of the released stages', () => {
-    const table = (stages: ReturnType<typeof elasticMutation>) => stages.map(({ dropTo, growTo }) => [dropTo, growTo]);
-    const close = (found: number[][], wanted: number[][]) =>
-      expect(found.flat().map((value) => Number(value.toFixed(10)))).toEqual(wanted.flat());
-    close(table(elasticMutation(0.1)), [[0.08, 0.1], [0.09, 0.1], [0.1, 0.1]]); // biome-ignore format: a table
-    close(table(elasticMutation(0.05)), [[0.04, 0.05], [0.045, 0.05], [0.05, 0.05]]); // biome-ignore format: a table
-    close(table(elasticMutation(0.02)), [[0.018, 0.02], [0.019, 0.02], [0.02, 0.02]]); // biome-ignore format: a table
-    close(table(softMemoryBound(0.1)), [[0.1, 0.15], [0.1, 0.125], [0.1, 0.1]]); // biome-ignore format: a table
-    close(table(softMemoryBound(0.05)), [[0.05, 0.1], [0.05, 0.075], [0.05, 0.05]]); // biome-ignore format: a table
-    close(table(softMemoryBound(0.02)), [[0.02, 0.07], [0.02, 0.04], [0.02, 0.02]]); // biome-ignore format: a table
-    expect(elasticMutation(0.1).map(({ until }) => until * 160)).toEqual([90, 120, 160]);
+  it.each([
+    ['em', 0.1, elasticMutation(0.1), [0.08, 0.09, 0.1], [0.1, 0.1, 0.1]],
+    ['em', 0.05, elasticMutation(0.05), [0.04, 0.045, 0.05], [0.05, 0.05, 0.05]],
+    ['em', 0.02, elasticMutation(0.02), [0.018, 0.019, 0.02], [0.02, 0.02, 0.02]],
+    ['em of VGG', 0.02, elasticMutation(0.02, 'vgg'), [0.01, 0.015, 0.02], [0.02, 0.02, 0.02]],
+    ['em&s', 0.1, softMemoryBound(0.1), [0.1, 0.1, 0.1], [0.15, 0.125, 0.1]],
+    ['em&s', 0.05, softMemoryBound(0.05), [0.05, 0.05, 0.05], [0.1, 0.075, 0.05]],
+    ['em&s', 0.02, softMemoryBound(0.02), [0.02, 0.02, 0.02], [0.07, 0.04, 0.02]],
+    ['em&s of VGG', 0.02, softMemoryBound(0.02, 'vgg'), [0.02, 0.02, 0.02], [0.07, 0.045, 0.02]],
+  ])('has the released stages of %s at %d', (_, _density, stages, dropTo, growTo) => {
+    expect(stages.map(({ until }) => until * 160)).toEqual([90, 120, 160]);
+    for (const [i, stage] of stages.entries()) {
+      expect(stage.dropTo).toBeCloseTo(dropTo[i] as number, 12);
+      expect(stage.growTo).toBeCloseTo(growTo[i] as number, 12);
+    }
   });
 
   it.each([

@@ -15,9 +15,10 @@ using Work = std::function<void(const Op&)>;
 /// Runs it on the stream and waits; false where it throws.
 bool works(Stream& stream, const Work& work);
 
-/// The index of the work that takes the least time in a recorded step, the first among equals; nothing where none works. Each is run
-/// before it is timed, and they take turns, so that a change of the GPU's clock meets all of them. `stream` should have nothing else to
-/// do; blocks until it is known. Other streams of this thread may be recording if a BesideCapture lives.
+/// The index of the work that takes the least time in a recorded step, the first among equals; nothing where none
+/// works. Each is run before it is timed, and they take turns, so that a change of the GPU's clock meets all of them.
+/// `stream` should have nothing else to do; blocks until it is known. Other streams of this thread may be recording if
+/// a BesideCapture lives.
 std::optional<std::size_t> fastest(Stream& stream, const std::vector<Work>& works);
 
 }  // namespace s2sam

@@ -62,7 +62,8 @@ __device__ void accumulate(int begin, int end, Fetch& fetch, float (&sum)[part][
   }
 }
 
-/// A window's place: the image's first pixel, and the row and column that tap (0, 0) meets, before strides are divided out.
+/// A window's place: the image's first pixel, and the row and column that tap (0, 0) meets, before strides are divided
+/// out.
 struct Place {
   std::int64_t first;
   int row, column;
@@ -284,7 +285,8 @@ void run_correlate(const Op& op, const Problem& p, const Tensor& from, const Ten
   });
 }
 
-/// Pixels that one block sums up: so many that the device is filled, but at most so many that the sums stay exact enough.
+/// Pixels that one block sums up: so many that the device is filled, but at most so many that the sums stay exact
+/// enough.
 int slice_of(const Op& op, std::int64_t pixels, std::int64_t blocks) {
   constexpr std::int64_t shortest = 256;
   const std::int64_t longest = std::max<std::int64_t>(8192, tiles(pixels, 65535));

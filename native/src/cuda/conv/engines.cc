@@ -8,18 +8,23 @@
 #include "cuda/conv/direct.hpp"
 #include "cuda/conv/product.hpp"
 #include "cuda/conv/trial.hpp"
+#include "cuda/sparse/sparse.hpp"
 
 namespace s2sam::conv {
 
 namespace {
 
 constexpr const char* direct = "direct";
+constexpr const char* sparse_kind = "sparse";
+constexpr const char* dense_kind = "dense";
 
 std::string pinned_kind() {
   const char* text = std::getenv("S2SAM_CUDA_CONV");
   const std::string kind = text != nullptr ? text : "";
-  if (kind.empty() || kind == direct || kind == "cudnn" || kind == "gemm") return kind;
-  throw Error(Code::argument, "conv2d", "S2SAM_CUDA_CONV is \"" + kind + "\", but must be direct, cudnn, gemm or empty");
+  for (const char* known : {"", direct, "gemm", "cudnn", sparse_kind}) {
+    if (kind == known) return kind;
+  }
+  throw Error(Code::argument, "conv2d", "S2SAM_CUDA_CONV is \"" + kind + "\", but must be direct, gemm, cudnn, sparse or empty");
 }
 
 /// Null where there is none that works.
@@ -49,6 +54,12 @@ std::optional<Engine> made(const Candidate& candidate) {
   }
 }
 
+/// Whether skipping masked weights takes less time than the dense engine.
+bool faster_sparse(const Op& op, const Problem& problem, const ops::MaskRef& mask, const Engine& dense) {
+  const Engine sparse = [&](const Op& trial, const Tensors& tensors) { sparse::run(trial, problem, tensors, mask); };
+  return Trial(op.limits().index, problem).fastest({dense, sparse}) == std::size_t{1};
+}
+
 }  // namespace
 
 Engines::Engines(Stream& stream) : pinned_(pinned_kind()) {
@@ -62,7 +73,7 @@ Engines::Engines(Stream& stream) : pinned_(pinned_kind()) {
 std::vector<Candidate> Engines::candidates(const Problem& problem) const {
   std::vector<Candidate> result;
   const auto add = [&](const std::string& kind, std::vector<Candidate> of_kind) {
-    if (!pinned_.empty() && pinned_ != kind) return;
+    if (!pinned_.empty() && pinned_ != kind && pinned_ != sparse_kind) return;
     for (Candidate& candidate : of_kind) result.push_back(std::move(candidate));
   };
   add("gemm", product_candidates(cublas_, problem));
@@ -109,8 +120,26 @@ const Engine& Engines::of(const Op& op, const Problem& problem) {
   return chosen_.emplace(problem, choose(op, problem)).first->second;
 }
 
-void run(const Op& op, const Problem& problem, const Tensors& tensors) {
-  op.stream().part<Engines>().of(op, problem)(op, tensors);
+bool Engines::skips_masked(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask) {
+  const bool considered = pinned_.empty() || pinned_ == sparse_kind;
+  if (!considered || !sparse::usable(op, problem, tensors, mask)) return false;
+  if (!pinned_.empty()) return true;
+  const std::string question = problem.name() + "-kept" + std::to_string(sparse::half_percent_kept(*mask));
+  auto found = skips_.find(question);
+  if (found == skips_.end()) {
+    const BesideCapture beside;
+    const std::optional<std::string> known = cache_->find(question);
+    const bool skips = known == sparse_kind || (known != dense_kind && faster_sparse(op, problem, mask, of(op, problem)));
+    cache_->keep(question, skips ? sparse_kind : dense_kind);
+    found = skips_.emplace(question, skips).first;
+  }
+  return found->second;
+}
+
+void run(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask) {
+  Engines& engines = op.stream().part<Engines>();
+  if (engines.skips_masked(op, problem, tensors, mask)) return sparse::run(op, problem, tensors, mask);
+  engines.of(op, problem)(op, tensors);
 }
 
 }  // namespace s2sam::conv

@@ -13,15 +13,19 @@
 
 namespace s2sam::conv {
 
-/// The engines of a stream's convolutions. For each problem the fastest is chosen once, by timing, and remembered on disk for this GPU
-/// and these libraries. S2SAM_CUDA_CONV=direct, cudnn or gemm admits that kind alone (and `direct` where it has no engine), and then
-/// nothing is remembered on disk.
+/// The engines of a stream's convolutions. For each problem the fastest is chosen once, by timing, and remembered on
+/// disk for this GPU and these libraries; for a masked product also whether to skip its masked weights, for each
+/// density. S2SAM_CUDA_CONV=direct, gemm, cudnn or sparse admits that kind alone (and where it has no engine `direct`,
+/// or for `sparse` the fastest dense one), and then nothing is remembered on disk.
 class Engines {
  public:
   explicit Engines(Stream& stream);
 
   /// Ready to run, also in a recorded step.
   const Engine& of(const Op& op, const Problem& problem);
+  /// Whether sparse::run should compute it instead. While a step is recorded, that is so where it was before with this
+  /// mask.
+  bool skips_masked(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask);
 
  private:
   std::vector<Candidate> candidates(const Problem& problem) const;
@@ -32,9 +36,11 @@ class Engines {
   std::shared_ptr<const cudnn::Device> cudnn_;
   std::optional<ChoiceCache> cache_;
   std::map<Problem, Engine> chosen_;
+  std::map<std::string, bool> skips_;
 };
 
-/// Computes the pass with the fastest engine for the problem.
-void run(const Op& op, const Problem& problem, const Tensors& tensors);
+/// Computes the pass with the fastest engine for the problem. The mask says which weights are known to be zero; null:
+/// none.
+void run(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask);
 
 }  // namespace s2sam::conv

@@ -16,7 +16,8 @@ enum class Pass : std::uint8_t {
   weight,   ///< dw from x and dy
 };
 
-/// x, w and y of a convolution, or their gradients; the one that the pass computes is written. x and y are images; w is plain.
+/// x, w and y of a convolution, or their gradients; the one that the pass computes is written. x and y are images; w is
+/// plain.
 struct Tensors {
   Tensor x, w, y;
   /// Bits of the weights whose gradient is wanted, of all where null (pass `weight`).

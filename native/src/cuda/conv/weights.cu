@@ -10,7 +10,8 @@ namespace s2sam::conv {
 
 namespace {
 
-/// A block turns tiles of channels x taps of one filter around in shared memory, so that both sides are read and written in runs.
+/// A block turns tiles of channels x taps of one filter around in shared memory, so that both sides are read and
+/// written in runs.
 constexpr int tile_taps = 16;
 constexpr int tile_channels = 64;
 constexpr int lone_tap_channels = 1024;

@@ -12,7 +12,8 @@ struct Same {
 constexpr int tile = 32;
 constexpr int tile_rows = block_threads / tile;
 
-/// x [matrices, rows, columns] -> y [matrices, columns, rows], tile by tile through shared memory, so that both sides move whole lines.
+/// x [matrices, rows, columns] -> y [matrices, columns, rows], tile by tile through shared memory, so that both sides
+/// move whole lines.
 template <class From, class To>
 __global__ void transpose_kernel(const From* x, std::int64_t matrices, std::int64_t rows, std::int64_t columns, To* y) {
   __shared__ float staged[tile][tile + 1];
@@ -22,7 +23,9 @@ __global__ void transpose_kernel(const From* x, std::int64_t matrices, std::int6
     const std::int64_t matrix = t / (down * across) * rows * columns;
     const std::int64_t row = t / across % down * tile, column = t % across * tile;
     for (int i = first; i < tile; i += tile_rows) {
-      if (row + i < rows && column + lane < columns) staged[i][lane] = to_float(x[matrix + (row + i) * columns + column + lane]);
+      if (row + i < rows && column + lane < columns) {
+        staged[i][lane] = to_float(x[matrix + (row + i) * columns + column + lane]);
+      }
     }
     __syncthreads();
     for (int i = first; i < tile; i += tile_rows) {
@@ -37,7 +40,8 @@ __global__ void transpose_kernel(const From* x, std::int64_t matrices, std::int6
 template <class From, class To>
 void transpose(const Op& op, const Tensor& x, std::int64_t rows, std::int64_t columns, const Tensor& y) {
   const std::int64_t tiles = x.shape[0] * ((rows + tile - 1) / tile) * ((columns + tile - 1) / tile);
-  launch(op, transpose_kernel<From, To>, blocks_for(op, tiles, 1), block_threads, x.as<const From>(), x.shape[0], rows, columns,
+  launch(op, transpose_kernel<From, To>, blocks_for(op, tiles, 1), block_threads, x.as<const From>(), x.shape[0], rows,
+         columns,
          y.as<To>());
 }
 

@@ -6,7 +6,8 @@
 /// y = f(x...) element by element; for .cu files alone.
 namespace s2sam {
 
-/// y[i] = f(x[i]...) for elements of one type, computed in f32; f is an object that can be copied to the device. y may be one of x.
+/// y[i] = f(x[i]...) for elements of one type, computed in f32; f is an object that can be copied to the device. y may
+/// be one of x.
 template <class T, class F, class... X>
 __global__ void map_kernel(F f, Span span, T* y, const X*... x) {
   each_item(span.chunks(), [&](std::int64_t i) {

@@ -16,7 +16,9 @@ struct Sum {
   __device__ static double join(double a, double b) { return a + b; }
 };
 struct SumSquares : Sum {
-  __device__ static double take(double total, float x) { return total + static_cast<double>(x) * static_cast<double>(x); }
+  __device__ static double take(double total, float x) {
+    return total + static_cast<double>(x) * static_cast<double>(x);
+  }
 };
 struct CountNonzero : Sum {
   __device__ static double take(double total, float x) { return total + (x != 0.0F ? 1.0 : 0.0); }
@@ -37,7 +39,8 @@ struct Min {
 template <class F>
 __device__ double block_join(double value) {
   __shared__ double of_warp[block_warps];
-  for (int lanes = warp_threads / 2; lanes > 0; lanes /= 2) value = F::join(value, __shfl_xor_sync(0xFFFFFFFFu, value, lanes));
+  for (int lanes = warp_threads / 2; lanes > 0; lanes /= 2) value = F::join(value,
+                                                                            __shfl_xor_sync(0xFFFFFFFFu, value, lanes));
   if (threadIdx.x % warp_threads == 0) of_warp[threadIdx.x / warp_threads] = value;
   __syncthreads();
   double total = of_warp[0];
@@ -65,7 +68,8 @@ __device__ double block_reduce(const T* x, std::int64_t begin, std::int64_t end)
 constexpr std::int64_t piece = 32 * block_threads;
 
 template <class F, class T>
-__global__ void reduce_kernel(const T* x, std::int64_t count, double divisor, double* of_block, unsigned* ticket, float* y) {
+__global__ void reduce_kernel(const T* x, std::int64_t count, double divisor, double* of_block, unsigned* ticket,
+                              float* y) {
   const std::int64_t begin = blockIdx.x * piece;
   const double value = block_reduce<F>(x, begin, min(begin + piece, count));
   if (threadIdx.x == 0) of_block[blockIdx.x] = value;
@@ -106,7 +110,8 @@ void reduce(Stream& stream, Reduce what, Tensor x, Tensor y) {
     with_float_type(x.dtype, [&](auto zero) {
       using T = decltype(zero);
       with_reduction(what, count, [&](auto reduction, double divisor) {
-        launch(op, reduce_kernel<decltype(reduction), T>, static_cast<unsigned>(blocks), block_threads, x.as<const T>(), count, divisor,
+        launch(op, reduce_kernel<decltype(reduction), T>, static_cast<unsigned>(blocks), block_threads, x.as<const T>(),
+               count, divisor,
                of_block, op.ticket(), y.as<float>());
       });
     });
@@ -117,7 +122,8 @@ void reduce_rows(Stream& stream, Reduce what, Tensor x, Tensor y) {
   stream.submit("reduceRows", [&](const Op& op) {
     const std::int64_t rows = x.shape[0], size = x.shape.count() / rows;
     with_reduction(what, size, [&](auto reduction, double divisor) {
-      launch(op, reduce_rows_kernel<decltype(reduction)>, blocks_for(op, rows, 1), block_threads, x.as<const float>(), rows, size, divisor,
+      launch(op, reduce_rows_kernel<decltype(reduction)>, blocks_for(op, rows, 1), block_threads, x.as<const float>(),
+             rows, size, divisor,
              y.as<float>());
     });
   });

@@ -27,7 +27,8 @@ void gather(Stream& stream, Tensor x, Tensor indices, Tensor y) {
     const auto by_units = [&](auto unit) {
       using Unit = decltype(unit);
       const std::int64_t size = bytes / static_cast<std::int64_t>(sizeof(Unit));
-      launch(op, gather_kernel<Unit>, blocks_for(op, rows * size), block_threads, x.as<const Unit>(), checked, size, y.as<Unit>());
+      launch(op, gather_kernel<Unit>, blocks_for(op, rows * size), block_threads, x.as<const Unit>(), checked, size,
+             y.as<Unit>());
     };
     if (bytes % 16 == 0 && is_aligned(x.data) && is_aligned(y.data)) return by_units(Vec<std::uint32_t, 4>{});
     if (bytes % 4 == 0 && size_of(x.dtype) == 4) return by_units(std::uint32_t{});

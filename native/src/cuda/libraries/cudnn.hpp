@@ -13,8 +13,9 @@
 #include "s2sam/error.hpp"
 #include "s2sam/tensor.hpp"
 
-/// cuDNN's graph interface: a graph of operations is described, cuDNN names engines for it, and an engine with its settings makes a
-/// plan that runs. Every function here throws Error{internal} with cuDNN's own words when cuDNN refuses.
+/// cuDNN's graph interface: a graph of operations is described, cuDNN names engines for it, and an engine with its
+/// settings makes a plan that runs. Every function here throws Error{internal} with cuDNN's own words when cuDNN
+/// refuses.
 namespace s2sam::cudnn {
 
 /// cuDNN's functions, in the library that use_libraries named.

@@ -62,18 +62,19 @@ Handle::Handle(const Stream& stream) : api_(Api::find()), handle_(nullptr, Delet
   api_->check(api_->set_stream(made, stream.handle()), "cusparseSetStream");
 }
 
-SparseMatrix csr(const Api& api, std::int64_t rows, std::int64_t columns, std::int64_t kept, void* offsets, void* column_of,
-                 void* values, DType dtype) {
+SparseMatrix csr(const Api& api, std::int64_t rows, std::int64_t columns, std::int64_t kept, void* offsets,
+                 void* column_of, void* values, DType dtype) {
   cusparseSpMatDescr_t made = nullptr;
-  api.check(api.create_csr(&made, rows, columns, kept, offsets, column_of, values, CUSPARSE_INDEX_32I, CUSPARSE_INDEX_32I,
-                           CUSPARSE_INDEX_BASE_ZERO, data_type(dtype)),
+  api.check(api.create_csr(&made, rows, columns, kept, offsets, column_of, values, CUSPARSE_INDEX_32I,
+                           CUSPARSE_INDEX_32I, CUSPARSE_INDEX_BASE_ZERO, data_type(dtype)),
             "cusparseCreateCsr");
   return SparseMatrix(made, SparseDeleter{&api});
 }
 
 DenseMatrix columns(const Api& api, std::int64_t rows, std::int64_t columns, void* data, DType dtype) {
   cusparseDnMatDescr_t made = nullptr;
-  api.check(api.create_dense(&made, rows, columns, rows, data, data_type(dtype), CUSPARSE_ORDER_COL), "cusparseCreateDnMat");
+  api.check(api.create_dense(&made, rows, columns, rows, data, data_type(dtype), CUSPARSE_ORDER_COL),
+            "cusparseCreateDnMat");
   return DenseMatrix(made, DenseDeleter{&api});
 }
 

@@ -12,7 +12,8 @@ namespace s2sam {
 class Stream;
 }
 
-/// Products with sparse matrices, by cuSPARSE. Every function here throws Error{internal} with cuSPARSE's own words when it refuses.
+/// Products with sparse matrices, by cuSPARSE. Every function here throws Error{internal} with cuSPARSE's own words
+/// when it refuses.
 namespace s2sam::cusparse {
 
 /// cuSPARSE's functions, in the library that use_libraries named.
@@ -70,8 +71,8 @@ struct DenseDeleter {
 using DenseMatrix = std::unique_ptr<std::remove_pointer_t<cusparseDnMatDescr_t>, DenseDeleter>;
 
 /// Compressed rows with 32-bit indices.
-SparseMatrix csr(const Api& api, std::int64_t rows, std::int64_t columns, std::int64_t kept, void* offsets, void* column_of,
-                 void* values, DType dtype);
+SparseMatrix csr(const Api& api, std::int64_t rows, std::int64_t columns, std::int64_t kept, void* offsets,
+                 void* column_of, void* values, DType dtype);
 /// The transpose of a row-major matrix [columns, rows] at `data`: rows x columns, column by column.
 DenseMatrix columns(const Api& api, std::int64_t rows, std::int64_t columns, void* data, DType dtype);
 

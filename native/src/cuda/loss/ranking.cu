@@ -27,17 +27,18 @@ __device__ std::int64_t rank_of(const float* row, std::int64_t n, std::int64_t e
 }
 
 /// A warp for each sample; the last block sums up.
-__global__ void count_correct_kernel(const float* logits, Indices labels, int k, int* of_block, unsigned* ticket, float* count) {
+__global__ void count_correct_kernel(const float* logits, Indices labels, int k, int* of_block, unsigned* ticket,
+                                     float* count) {
   const std::int64_t classes = labels.limit;
   labels.check();
   int correct = 0;
-  for (std::int64_t n = blockIdx.x * block_warps + threadIdx.x / warp_threads; n < labels.count; n += gridDim.x * block_warps) {
-    if (!labels.good(n)) continue;
+  each_warp_item(labels.count, [&](std::int64_t n) {
+    if (!labels.good(n)) return;
     const float* row = logits + n * classes;
     const std::int64_t label = labels.index[n];
     const bool among_largest = rank_of(row, classes, label) < k && !is_nan(row[label]);
     if (threadIdx.x % warp_threads == 0 && among_largest) ++correct;
-  }
+  });
   correct = block_sum(correct);
   if (threadIdx.x == 0) of_block[blockIdx.x] = correct;
   if (!is_last_block(ticket)) return;
@@ -48,7 +49,8 @@ __global__ void count_correct_kernel(const float* logits, Indices labels, int k,
 }
 
 /// A thread for each element, which finds its own place.
-__global__ void top_k_kernel(const float* x, std::int64_t rows, std::int64_t size, int k, float* values, std::int32_t* indices) {
+__global__ void top_k_kernel(const float* x, std::int64_t rows, std::int64_t size, int k, float* values,
+                             std::int32_t* indices) {
   each_item(rows * size, [&](std::int64_t i) {
     const float* row = x + i / size * size;
     const std::int64_t element = i % size;
@@ -68,14 +70,16 @@ void count_correct(Stream& stream, Tensor logits, Tensor labels, int k, Tensor c
     const std::int64_t samples = logits.shape[0], classes = logits.shape[1];
     const Indices checked{name, "labels", labels.as<const std::int32_t>(), samples, classes, op.faults()};
     const unsigned blocks = blocks_for(op, samples, block_warps);
-    launch(op, count_correct_kernel, blocks, block_threads, logits.as<const float>(), checked, k, op.scratch_of<int>(blocks), op.ticket(),
+    launch(op, count_correct_kernel, blocks, block_threads, logits.as<const float>(), checked, k,
+           op.scratch_of<int>(blocks), op.ticket(),
            count.as<float>());
   });
 }
 
 void top_k(Stream& stream, Tensor x, int k, Tensor values, Tensor indices) {
   stream.submit("topK", [&](const Op& op) {
-    launch(op, top_k_kernel, blocks_for(op, x.shape.count()), block_threads, x.as<const float>(), x.shape[0], x.shape[1], k,
+    launch(op, top_k_kernel, blocks_for(op, x.shape.count()), block_threads, x.as<const float>(), x.shape[0],
+           x.shape[1], k,
            values.as<float>(), indices.as<std::int32_t>());
   });
 }

@@ -30,8 +30,8 @@ __global__ void expand_kernel(const std::uint32_t* bits, std::int64_t count, flo
 }
 
 void combine(const Op& op, ops::Combine how, const Tensor& words, Mask& into) {
-  launch(op, combine_kernel, blocks_for(op, mask_words(into.count)), block_threads, how, words.as<const std::uint32_t>(),
-         into.bits.as<std::uint32_t>(), into.count);
+  launch(op, combine_kernel, blocks_for(op, mask_words(into.count)), block_threads, how,
+         words.as<const std::uint32_t>(), into.bits.as<std::uint32_t>(), into.count);
   bits_change(op, into);
 }
 
@@ -41,8 +41,8 @@ namespace ops {
 
 void mask_fill(Stream& stream, MaskRef mask, bool keep) {
   stream.submit("maskFill", [&](Op& op) {
-    launch(op, fill_kernel, blocks_for(op, mask_words(mask->count)), block_threads, mask->bits.as<std::uint32_t>(), mask->count,
-           keep ? 0xFFFFFFFFu : 0u);
+    launch(op, fill_kernel, blocks_for(op, mask_words(mask->count)), block_threads, mask->bits.as<std::uint32_t>(),
+           mask->count, keep ? 0xFFFFFFFFu : 0u);
     bits_change(op, *mask);
   });
 }
@@ -57,15 +57,15 @@ void mask_combine(Stream& stream, Combine how, MaskRef other, MaskRef into) {
 
 void mask_apply(Stream& stream, MaskRef mask, Tensor x, Tensor y) {
   stream.submit("maskApply", [&](Op& op) {
-    launch(op, apply_kernel, blocks_for(op, mask->count), block_threads, mask->bits.as<const std::uint32_t>(), mask->count,
-           x.as<const float>(), y.as<float>());
+    launch(op, apply_kernel, blocks_for(op, mask->count), block_threads, mask->bits.as<const std::uint32_t>(),
+           mask->count, x.as<const float>(), y.as<float>());
   });
 }
 
 void mask_expand(Stream& stream, MaskRef mask, Tensor y) {
   stream.submit("maskExpand", [&](Op& op) {
-    launch(op, expand_kernel, blocks_for(op, mask->count), block_threads, mask->bits.as<const std::uint32_t>(), mask->count,
-           y.as<float>());
+    launch(op, expand_kernel, blocks_for(op, mask->count), block_threads, mask->bits.as<const std::uint32_t>(),
+           mask->count, y.as<float>());
   });
 }
 

@@ -36,15 +36,16 @@ const RankedMask* table_on_device(const Op& op, const std::vector<RankedMask>& m
 /// What a wish that cannot be met is reported as.
 Fault too_few_fault(const Op& op, const std::vector<ops::Scored>& scored, Among among) {
   constexpr const char* among_what[] = {"", " that are kept", " that are not kept"};
-  Fault fault{Fault::too_few_weights, op.name(), among_what[static_cast<int>(among)], static_cast<std::int64_t>(scored.size()), 0, 0};
+  const auto masks = static_cast<std::int64_t>(scored.size());
+  Fault fault{Fault::too_few_weights, op.name(), among_what[static_cast<int>(among)], masks, 0, 0};
   fault.shape = scored[0].mask->shape;
   return fault;
 }
 
 /// Chooses among the weights of the masks and edits their bits: the chosen are added to them, or become them.
 template <class KeyOf>
-void choose(const Op& op, const std::vector<ops::Scored>& scored, Among among, const Mask* except, KeyOf key_of, Wish wish,
-            bool join) {
+void choose(const Op& op, const std::vector<ops::Scored>& scored, Among among, const Mask* except, KeyOf key_of,
+            Wish wish, bool join) {
   using Key = typename KeyOf::Key;
   std::vector<RankedMask> masks;
   std::int64_t runs = 0;
@@ -65,7 +66,8 @@ void choose(const Op& op, const std::vector<ops::Scored>& scored, Among among, c
   const Fault too_few = too_few_fault(op, scored, among);
   for (int shift = std::numeric_limits<Key>::digits; shift > 0;) {
     shift = std::max(0, shift - digit_bits);
-    launch(op, histogram_kernel<KeyOf>, blocks, block_threads, field, wish, shift, cut, of_digit, too_few, op.faults(), op.ticket());
+    launch(op, histogram_kernel<KeyOf>, blocks, block_threads, field, wish, shift, cut, of_digit, too_few, op.faults(),
+           op.ticket());
   }
   launch(op, count_ties_kernel<KeyOf>, blocks, block_threads, field, cut, ties, op.ticket());
   launch(op, assign_kernel<KeyOf>, blocks, block_threads, field, cut, ties, join);
@@ -82,7 +84,8 @@ void mask_random(Stream& stream, MaskRef mask, std::int64_t keep, std::uint32_t 
   });
 }
 
-void mask_grow_random(Stream& stream, MaskRef mask, MaskRef except, std::int64_t grow, std::uint32_t key0, std::uint32_t key1) {
+void mask_grow_random(Stream& stream, MaskRef mask, MaskRef except, std::int64_t grow, std::uint32_t key0,
+                      std::uint32_t key1) {
   stream.submit("maskGrowRandom", [&](Op& op) {
     choose(op, {{mask, {}}}, Among::dropped, except.get(), ByLot{{{key0, key1}}}, {Wish::amount, 0, grow}, true);
   });
@@ -108,7 +111,8 @@ void mask_grow(Stream& stream, std::vector<Scored> masks, std::int64_t grow) {
 
 void mask_drop_below(Stream& stream, MaskRef mask, Tensor scores, float threshold, std::int64_t at_least) {
   stream.submit("maskDropBelow", [&](Op& op) {
-    choose(op, {{mask, scores}}, Among::kept, nullptr, ByScore{}, {Wish::at_least, score_rank(threshold), at_least}, false);
+    choose(op, {{mask, scores}}, Among::kept, nullptr, ByScore{}, {Wish::at_least, score_rank(threshold), at_least},
+           false);
   });
 }
 

@@ -1,9 +1,10 @@
 // Count and FNV-1a checksum of a mask, in parallel although FNV-1a goes byte by byte: h' = (h ^ byte) * prime mod 2^64.
 //
-// The xor changes the low 8 bits of h alone, by an amount that depends on these 8 bits and the byte; the rest is linear. So over a
-// segment of n bytes, with low = h mod 256,
+// The xor changes the low 8 bits of h alone, by an amount that depends on these 8 bits and the byte; the rest is
+// linear. So over a segment of n bytes, with low = h mod 256,
 //   hash(h) = hash(low) + (h - low) * prime^n,
-// and a block of 256 threads finds hash(low) of its segment for every low there can be. One thread then goes from segment to segment.
+// and a block of 256 threads finds hash(low) of its segment for every low there can be. One thread then goes from
+// segment to segment.
 
 #include "cuda/block.hpp"
 #include "s2sam/mask_bits.hpp"
@@ -41,7 +42,8 @@ __device__ std::uint64_t checksum(const Segments& segments, unsigned count, std:
   std::uint64_t hash = Fnv1a{}.hash;
   for (unsigned s = 0; s < count; ++s) {
     const int length = words_of(words, s);
-    const std::uint64_t factor = length == segment_words ? whole : power(Fnv1a::prime, 4 * static_cast<unsigned>(length));
+    const std::uint64_t factor =
+        length == segment_words ? whole : power(Fnv1a::prime, 4 * static_cast<unsigned>(length));
     const std::uint64_t low = hash % lows;
     hash = segments.hash[s][low] + (hash - low) * factor;
   }
@@ -81,10 +83,10 @@ namespace ops {
 void mask_summary(Stream& stream, MaskRef mask, Tensor summary) {
   stream.submit("maskSummary", [&](Op& op) {
     const std::int64_t words = mask_words(mask->count), count = (words + segment_words - 1) / segment_words;
-    const Segments segments{static_cast<std::uint64_t(*)[lows]>(op.scratch(static_cast<std::size_t>(count) * sizeof(std::uint64_t[lows]))),
-                            op.scratch_of<unsigned>(count)};
-    launch(op, summary_kernel, static_cast<unsigned>(count), block_threads, mask->bits.as<const std::uint32_t>(), words, segments,
-           op.ticket(), summary.as<std::uint32_t>());
+    const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(std::uint64_t[lows]);
+    const Segments segments{static_cast<std::uint64_t (*)[lows]>(op.scratch(bytes)), op.scratch_of<unsigned>(count)};
+    launch(op, summary_kernel, static_cast<unsigned>(count), block_threads, mask->bits.as<const std::uint32_t>(), words,
+           segments, op.ticket(), summary.as<std::uint32_t>());
   });
 }
 

@@ -14,7 +14,8 @@ struct Compiled;
 
 /// What the CUDA backend keeps of a mask beside its bits.
 struct MaskPlans {
-  /// A recorded step edits the bits whenever it is replayed, and the host does not know: nothing may be compiled from them.
+  /// A recorded step edits the bits whenever it is replayed, and the host does not know: nothing may be compiled from
+  /// them.
   bool edited_by_recording = false;
   /// For sparse products; of the bits of some version, or null.
   std::shared_ptr<sparse::Compiled> compiled;

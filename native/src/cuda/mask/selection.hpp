@@ -6,10 +6,12 @@
 #include "s2sam/mask.hpp"
 #include "s2sam/mask_bits.hpp"
 
-/// Chooses the largest among the weights of several masks, as if these lay one behind the other: a radix selection over 11 bits of
-/// the key at a time, all masks in one launch, nothing read by the host. The result does not depend on how the work is cut.
+/// Chooses the largest among the weights of several masks, as if these lay one behind the other: a radix selection over
+/// 11 bits of the key at a time, all masks in one launch, nothing read by the host. The result does not depend on how
+/// the work is cut.
 ///
-/// Launches, for 32 bits: 3 times `histogram_kernel`, whose last block narrows the cut; `count_ties_kernel`; `assign_kernel`.
+/// Launches, for 32 bits: 3 times `histogram_kernel`, whose last block narrows the cut; `count_ties_kernel`;
+/// `assign_kernel`.
 namespace s2sam {
 
 /// Words of one mask that a block takes at a time: one per thread.
@@ -67,8 +69,9 @@ struct Wish {
 
 constexpr std::int64_t all_ties = INT64_MAX;
 
-/// What is known of the cut so far: chosen are all keys above `key` and the first `ties` equal ones. While it is sought, the bits below
-/// `known` are missing from `key`, and `ties` are to be chosen among those whose known bits are equal. Begins as zeros.
+/// What is known of the cut so far: chosen are all keys above `key` and the first `ties` equal ones. While it is
+/// sought, the bits below `known` are missing from `key`, and `ties` are to be chosen among those whose known bits are
+/// equal. Begins as zeros.
 template <class Key>
 struct Cut {
   Key key, known;
@@ -99,11 +102,14 @@ __device__ Run run_of(const Field<KeyOf>& field, std::int64_t run) {
   const std::uint32_t bits = result.mask.bits[word], valid = valid_bits(word, result.mask.count);
   if (field.among == Among::all) result.candidates = valid;
   if (field.among == Among::kept) result.candidates = bits;
-  if (field.among == Among::dropped) result.candidates = ~bits & valid & ~(field.except != nullptr ? field.except[word] : 0u);
+  if (field.among == Among::dropped) {
+    result.candidates = ~bits & valid & ~(field.except != nullptr ? field.except[word] : 0u);
+  }
   return result;
 }
 
-/// Calls visit(word of the run, whether this lane's weight is a candidate, its key) with a lane for each bit, all words of the run.
+/// Calls visit(word of the run, whether this lane's weight is a candidate, its key) with a lane for each bit, all words
+/// of the run.
 template <class KeyOf, class Visit>
 __device__ void each_word(const KeyOf& key_of, const Run& run, const Visit& visit) {
   using Key = typename KeyOf::Key;
@@ -219,7 +225,8 @@ __global__ void histogram_kernel(Field<KeyOf> field, Wish wish, int shift, Cut<t
 
 /// Where some of equal keys are chosen: ties[run] = how many there are in the runs before.
 template <class KeyOf>
-__global__ void count_ties_kernel(Field<KeyOf> field, const Cut<typename KeyOf::Key>* cut, std::int64_t* ties, unsigned* ticket) {
+__global__ void count_ties_kernel(Field<KeyOf> field, const Cut<typename KeyOf::Key>* cut, std::int64_t* ties,
+                                  unsigned* ticket) {
   using Key = typename KeyOf::Key;
   const Cut<Key> now = *cut;
   if (now.ties == all_ties || now.ties == 0) return;
@@ -245,7 +252,8 @@ __device__ inline std::uint32_t lowest_bits(std::uint32_t word, std::int64_t cou
 
 /// Edits the masks: the chosen bits are added to a word (join), or become it.
 template <class KeyOf>
-__global__ void assign_kernel(Field<KeyOf> field, const Cut<typename KeyOf::Key>* cut, const std::int64_t* ties, bool join) {
+__global__ void assign_kernel(Field<KeyOf> field, const Cut<typename KeyOf::Key>* cut, const std::int64_t* ties,
+                              bool join) {
   using Key = typename KeyOf::Key;
   __shared__ std::uint32_t above[run_words], equal[run_words];
   const Cut<Key> now = *cut;

@@ -57,13 +57,15 @@ struct ChannelGradients {
 };
 
 template <class T, int n, bool relu>
-__global__ void sums_kernel(const T* dy, const T* x, Gate<T> gate, const float* mean, ChannelGrid grid, ChannelGradients gradients) {
+__global__ void sums_kernel(const T* dy, const T* x, Gate<T> gate, const float* mean, ChannelGrid grid,
+                            ChannelGradients gradients) {
   constexpr int depth = 8 / static_cast<int>(sizeof(T));
   struct Loaded {
     Chunk<T, n> dy, x;
     unsigned passed;
   };
-  const auto gather = [&](std::int64_t channel, std::int64_t begin, std::int64_t end, int step, double (&value)[2 * n]) {
+  const auto gather = [&](std::int64_t channel, std::int64_t begin, std::int64_t end, int step,
+                          double (&value)[2 * n]) {
     float centre[n], sum[n]{}, product[n]{};
     for (int k = 0; k < n; ++k) centre[k] = mean[channel + k];
     const auto load = [&](std::int64_t row) {
@@ -88,7 +90,8 @@ __global__ void sums_kernel(const T* dy, const T* x, Gate<T> gate, const float* 
 }
 
 template <class T, bool relu, bool residual>
-__global__ void apply_kernel(const T* dy, const T* x, Gate<T> gate, Span span, std::int64_t channels, const float* mean_of, Lines lines,
+__global__ void apply_kernel(const T* dy, const T* x, Gate<T> gate, Span span, std::int64_t channels,
+                             const float* mean_of, Lines lines,
                              T* dx, T* dresidual) {
   struct Loaded {
     std::int64_t chunk;
@@ -130,7 +133,8 @@ void sum_up(const Op& op, const Inputs& in, const ChannelGradients& gradients) {
     constexpr int n = decltype(size)::value;
     const ChannelGrid grid = channel_grid<n>(op, in.x);
     const auto kernel = in.relu ? sums_kernel<T, n, true> : sums_kernel<T, n, false>;
-    launch(op, kernel, grid.blocks(), block_threads, in.dy.as<const T>(), in.x.as<const T>(), in.gate<T>(), in.mean.as<const float>(), grid,
+    launch(op, kernel, grid.blocks(), block_threads, in.dy.as<const T>(), in.x.as<const T>(), in.gate<T>(),
+           in.mean.as<const float>(), grid,
            gradients);
   });
 }
@@ -150,14 +154,15 @@ void apply(const Op& op, const Inputs& in, const Lines& lines, const Tensor& dx,
 }  // namespace
 
 void batch_norm_backward(Stream& stream, Tensor dy, Tensor x, Tensor y, Tensor passed, Tensor gamma, Tensor saved_mean,
-                         Tensor saved_inv_std, BatchNorm options, bool training, bool accumulate, Tensor dx, Tensor dresidual,
-                         Tensor dgamma, Tensor dbeta) {
+                         Tensor saved_inv_std, BatchNorm options, bool training, bool accumulate, Tensor dx,
+                         Tensor dresidual, Tensor dgamma, Tensor dbeta) {
   stream.submit("batchNormBackward", [&](const Op& op) {
     const std::int64_t channels = x.shape[1];
     const Inputs in{dy, x, y, passed, saved_mean, options.relu};
     const Lines lines{op.scratch_of<float>(channels), op.scratch_of<float>(channels), op.scratch_of<float>(channels)};
     sum_up(op, in,
-           {gamma.as<const float>(), saved_inv_std.as<const float>(), training, accumulate, dgamma.as<float>(), dbeta.as<float>(), lines});
+           {gamma.as<const float>(), saved_inv_std.as<const float>(), training, accumulate, dgamma.as<float>(),
+            dbeta.as<float>(), lines});
     apply(op, in, lines, dx, dresidual);
   });
 }

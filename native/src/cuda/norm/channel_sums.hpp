@@ -7,7 +7,8 @@
 #include "cuda/norm/walk.hpp"
 #include "s2sam/error.hpp"
 
-/// Two sums for every channel of images [N, H, W, C], in one kernel; for .cu files alone. A thread takes n neighbouring channels.
+/// Two sums for every channel of images [N, H, W, C], in one kernel; for .cu files alone. A thread takes n neighbouring
+/// channels.
 namespace s2sam::norm {
 
 /// How the blocks share the work: `tiles` of channels, times `slices` of rows (a row being the channels of one pixel).
@@ -30,13 +31,15 @@ ChannelGrid channel_grid(const Op& op, const Tensor& x) {
   constexpr std::int64_t blocks_per_processor = 2, least_rows = 8, most_rows = 1024;  // rows: of a thread
   const std::int64_t channels = x.shape[1], rows = x.shape.count() / channels;
   if (channels > ChannelGrid::most_channels) {
-    throw Error(Code::shape, op.name(), "x has " + std::to_string(channels) + " channels; batch norm on this device takes at most " +
+    throw Error(Code::shape, op.name(),
+                "x has " + std::to_string(channels) + " channels; batch norm on this device takes at most " +
                                             std::to_string(ChannelGrid::most_channels));
   }
   const auto block = BlockColumns::over(channels, n);
   const auto parts = [](std::int64_t count, std::int64_t size) { return (count + size - 1) / size; };
   const std::int64_t tiles = parts(channels, block.across * n);
-  const std::int64_t wanted = std::min(parts(op.limits().processors * blocks_per_processor, tiles), parts(rows, block.rows() * least_rows));
+  const std::int64_t wanted = std::min(parts(op.limits().processors * blocks_per_processor, tiles),
+                                       parts(rows, block.rows() * least_rows));
   const std::int64_t slices = std::max(wanted, parts(rows, block.rows() * most_rows));
   const std::int64_t sums = 2 * n * block.across;
   return {rows,
@@ -49,8 +52,9 @@ ChannelGrid channel_grid(const Op& op, const Tensor& x) {
           op.ticket()};
 }
 
-/// Adds up two values per channel: gather(first channel, first row, end row, row step, value) leaves a thread's sums over its rows in
-/// value[k] and value[n + k] for channel number k; finish(channel, sum, other sum) is called once for every channel, by one thread.
+/// Adds up two values per channel: gather(first channel, first row, end row, row step, value) leaves a thread's sums
+/// over its rows in value[k] and value[n + k] for channel number k; finish(channel, sum, other sum) is called once for
+/// every channel, by one thread.
 template <int n, class Gather, class Finish>
 __device__ void channel_sums(const ChannelGrid& grid, const Gather& gather, const Finish& finish) {
   const BlockColumns block = grid.block;
@@ -69,8 +73,9 @@ __device__ void channel_sums(const ChannelGrid& grid, const Gather& gather, cons
   if (!is_last_block(grid.tickets + tile, grid.slices)) return;
 
   double part = 0.0;
-  each_ahead<8>(number / sums, grid.slices, block_threads / sums, [&](std::int64_t row) { return partial[row * sums + number % sums]; },
-              [&](double loaded) { part += loaded; });
+  each_ahead<8>(number / sums, grid.slices, block_threads / sums,
+                [&](std::int64_t row) { return partial[row * sums + number % sums]; },
+                [&](double loaded) { part += loaded; });
   __shared__ double total[block_threads];
   total[number] = join_parts(part, sums);
   __syncthreads();

@@ -29,12 +29,13 @@ struct Statistics {
   }
 };
 
-/// Each thread takes deviations from its own first row, in f32, so that their squares lose nothing beside a large mean; what it hands
-/// on are the sums of x and x^2 in double, whose 53 bits have room for both.
+/// Each thread takes deviations from its own first row, in f32, so that their squares lose nothing beside a large mean;
+/// what it hands on are the sums of x and x^2 in double, whose 53 bits have room for both.
 template <class T, int n>
 __global__ void statistics_kernel(const T* x, ChannelGrid grid, Statistics statistics) {
   constexpr int depth = 16 / static_cast<int>(sizeof(T));
-  const auto gather = [&](std::int64_t channel, std::int64_t begin, std::int64_t end, int step, double (&value)[2 * n]) {
+  const auto gather = [&](std::int64_t channel, std::int64_t begin, std::int64_t end, int step,
+                          double (&value)[2 * n]) {
     if (begin >= end) return;
     const auto load = [&](std::int64_t row) { return load_chunk<n>(x + row * grid.channels + channel); };
     const Chunk<T, n> shift = load(begin);
@@ -58,7 +59,8 @@ __global__ void statistics_kernel(const T* x, ChannelGrid grid, Statistics stati
   });
 }
 
-__global__ void running_statistics_kernel(const float* mean, const float* var, double eps, std::int64_t channels, float* saved_mean,
+__global__ void running_statistics_kernel(const float* mean, const float* var, double eps, std::int64_t channels,
+                                          float* saved_mean,
                                           float* saved_inv_std) {
   each_item(channels, [&](std::int64_t c) {
     saved_mean[c] = mean[c];
@@ -108,7 +110,8 @@ void normalise(const Op& op, const Tensor& x, const Tensor& residual, const Affi
   with_float_type(x.dtype, [&](auto zero) {
     using T = decltype(zero);
     const auto enqueue = [&](auto kernel) {
-      launch(op, kernel, walk_blocks(op, x), block_threads, x.as<const T>(), residual.as<const T>(), Span{x.shape.count()}, x.shape[1],
+      launch(op, kernel, walk_blocks(op, x), block_threads, x.as<const T>(), residual.as<const T>(),
+             Span{x.shape.count()}, x.shape[1],
              affine, y.as<T>(), passed.as<std::uint8_t>());
     };
     if (relu) return residual ? enqueue(normalise_kernel<T, true, true>) : enqueue(normalise_kernel<T, true, false>);
@@ -125,7 +128,8 @@ Affine affine_of(const Tensor& gamma, const Tensor& beta, const Tensor& mean, co
 /// A byte for every chunk.
 std::int64_t passed_bytes(const Tensor& x) { return Span{x.shape.count()}.chunks(); }
 
-void batch_norm_train(Stream& stream, Tensor x, Tensor gamma, Tensor beta, Tensor residual, Tensor running_mean, Tensor running_var,
+void batch_norm_train(Stream& stream, Tensor x, Tensor gamma, Tensor beta, Tensor residual, Tensor running_mean,
+                      Tensor running_var,
                       BatchNorm options, Tensor y, Tensor saved_mean, Tensor saved_inv_std, Tensor passed) {
   stream.submit("batchNormTrain", [&](const Op& op) {
     const Statistics statistics{static_cast<double>(options.eps), options.momentum,         saved_mean.as<float>(),
@@ -140,12 +144,14 @@ void batch_norm_train(Stream& stream, Tensor x, Tensor gamma, Tensor beta, Tenso
   });
 }
 
-void batch_norm_eval(Stream& stream, Tensor x, Tensor gamma, Tensor beta, Tensor residual, Tensor running_mean, Tensor running_var,
+void batch_norm_eval(Stream& stream, Tensor x, Tensor gamma, Tensor beta, Tensor residual, Tensor running_mean,
+                     Tensor running_var,
                      BatchNorm options, Tensor y, Tensor saved_mean, Tensor saved_inv_std, Tensor passed) {
   stream.submit("batchNormEval", [&](const Op& op) {
     const std::int64_t channels = x.shape[1];
     launch(op, running_statistics_kernel, blocks_for(op, channels), block_threads, running_mean.as<const float>(),
-           running_var.as<const float>(), static_cast<double>(options.eps), channels, saved_mean.as<float>(), saved_inv_std.as<float>());
+           running_var.as<const float>(), static_cast<double>(options.eps), channels,
+           saved_mean.as<float>(), saved_inv_std.as<float>());
     normalise(op, x, residual, affine_of(gamma, beta, saved_mean, saved_inv_std), options.relu, y, passed);
   });
 }

@@ -7,8 +7,8 @@
 #include "cuda/chunk.hpp"
 #include "cuda/launch.hpp"
 
-/// How kernels walk over images [N, H, W, C] chunk by chunk so that a thread meets the same eight channels in all of its chunks, also
-/// where C is no multiple of eight; for .cu files alone.
+/// How kernels walk over images [N, H, W, C] chunk by chunk so that a thread meets the same eight channels in all of
+/// its chunks, also where C is no multiple of eight; for .cu files alone.
 namespace s2sam::norm {
 
 /// Blocks for walk_channels: their threads together step over whole rounds of the channels.
@@ -47,10 +47,12 @@ struct Walk {
         channel(chunk * chunk_size % channels) {}
 };
 
-/// Calls take(load(i, ...)) for i = begin, begin + step, ... below end, with `depth` loads at a time under way. The second argument of
-/// load is std::true_type for those, which are below `whole`, and std::false_type for what is left at the end.
+/// Calls take(load(i, ...)) for i = begin, begin + step, ... below end, with `depth` loads at a time under way. The
+/// second argument of load is std::true_type for those, which are below `whole`, and std::false_type for what is left
+/// at the end.
 template <int depth, class Load, class Take>
-__device__ void each_ahead(std::int64_t begin, std::int64_t whole, std::int64_t end, std::int64_t step, const Load& load,
+__device__ void each_ahead(std::int64_t begin, std::int64_t whole, std::int64_t end, std::int64_t step,
+                           const Load& load,
                            const Take& take) {
   std::int64_t i = begin;
   for (; i + (depth - 1) * step < whole; i += depth * step) {
@@ -63,7 +65,8 @@ __device__ void each_ahead(std::int64_t begin, std::int64_t whole, std::int64_t 
 
 /// The same where all are alike; load takes i alone.
 template <int depth, class Load, class Take>
-__device__ void each_ahead(std::int64_t begin, std::int64_t end, std::int64_t step, const Load& load, const Take& take) {
+__device__ void each_ahead(std::int64_t begin, std::int64_t end, std::int64_t step, const Load& load,
+                           const Take& take) {
   each_ahead<depth>(begin, end, end, step, [&](std::int64_t i, auto) { return load(i); }, take);
 }
 

@@ -5,8 +5,8 @@
 #include "s2sam/ops.hpp"
 #include "s2sam/update.hpp"
 
-/// How kernels walk the arena: each thread moves four neighbours of every array at a time, 16 bytes of those in f32, so that a warp
-/// has a block of 128 elements, to which one weight decay and four words of mask bits belong.
+/// How kernels walk the arena: each thread moves four neighbours of every array at a time, 16 bytes of those in f32, so
+/// that a warp has a block of 128 elements, to which one weight decay and four words of mask bits belong.
 namespace s2sam {
 
 /// The grain of the arena: parameters begin at multiples of it.

@@ -9,8 +9,8 @@ namespace s2sam {
 
 namespace {
 
-/// The most blocks, and the elements each has at least; constants, so that the order of the sum, and with it the norm to the last bit,
-/// is the same on every device.
+/// The most blocks, and the elements each has at least; constants, so that the order of the sum, and with it the norm
+/// to the last bit, is the same on every device.
 constexpr std::int64_t most_blocks = 1024;
 constexpr std::int64_t elements_per_block = 4096;
 
@@ -57,8 +57,8 @@ void gradient_norm(Stream& stream, Tensor gradient, Tensor bits, Tensor weights,
   stream.submit("gradientNorm", [&](Op& op) {
     const std::int64_t count = gradient.shape.count();
     const auto blocks = static_cast<unsigned>(std::clamp<std::int64_t>(count / elements_per_block, 1, most_blocks));
-    const NormArguments arguments{gradient.as<const float>(), bits.as<const std::uint32_t>(), weights.as<const float>(), count,
-                                  is_aligned(gradient) && is_aligned(weights)};
+    const NormArguments arguments{gradient.as<const float>(), bits.as<const std::uint32_t>(), weights.as<const float>(),
+                                  count, is_aligned(gradient) && is_aligned(weights)};
     launch(op, gradient_norm_kernel, blocks, block_threads, arguments, op.scratch_of<double>(blocks), op.ticket(),
            stats.as<float>(), slot);
   });

@@ -3,8 +3,8 @@
 //   written   8      momentum, master
 //            +4      working, unless it is the master itself
 //            +2      compute, where products run in 16 bit
-// With the 4 1/8 of the norm (gradient_norm.cu) a step of S2-SAM moves 30.25 in 16 bit and 28.25 in f32. The least possible in 16 bit
-// is 26.25; the 4 more are the f32 working copy, which batch norm and biases read.
+// With the 4 1/8 of the norm (gradient_norm.cu) a step of S2-SAM moves 30.25 in 16 bit and 28.25 in f32. The least
+// possible in 16 bit is 26.25; the 4 more are the f32 working copy, which batch norm and biases read.
 
 #include <algorithm>
 #include <type_traits>
@@ -43,8 +43,8 @@ struct Range {
   std::int64_t begin, end;
 };
 
-/// Fills decay[b] with the weight decay of arena block chunk.begin + b; all threads see it. False when a segment reaches out of the
-/// arena.
+/// Fills decay[b] with the weight decay of arena block chunk.begin + b; all threads see it. False when a segment
+/// reaches out of the arena.
 __device__ bool decay_of_chunk(const Segments& segments, Range chunk, std::int64_t arena_size, float* decay) {
   for (unsigned b = threadIdx.x; b < most_per_chunk; b += blockDim.x) decay[b] = 0.0F;
   __syncthreads();
@@ -54,7 +54,9 @@ __device__ bool decay_of_chunk(const Segments& segments, Range chunk, std::int64
     wrong |= begin < 0 || begin > arena_size || end < 0 || end > arena_size;
     const std::int64_t last = min((end + arena_block - 1) / arena_block, chunk.end);
     if (begin >= end) continue;
-    for (std::int64_t b = max(begin / arena_block, chunk.begin); b < last; ++b) decay[b - chunk.begin] = segments.decay[s];
+    for (std::int64_t b = max(begin / arena_block, chunk.begin); b < last; ++b) {
+      decay[b - chunk.begin] = segments.decay[s];
+    }
   }
   return !__syncthreads_or(wrong);
 }
@@ -82,10 +84,12 @@ struct StepScalars {
       : steps(finite_norm(a.stats[ops::stat_grad_norm])),
         ascent(a.hyper, a.stats),
         sgd{a.hyper[ops::hyper_lr], a.hyper[ops::hyper_momentum],
-            clip_scale(a.hyper[ops::hyper_max_norm], a.stats[ops::stat_grad_norm]) * unscale(a.stats[ops::stat_loss_scale])} {}
+            clip_scale(a.hyper[ops::hyper_max_norm], a.stats[ops::stat_grad_norm]) *
+                unscale(a.stats[ops::stat_loss_scale])} {}
 };
 
-__device__ void step_element(const StepArguments& a, const StepScalars& now, float decay, bool keep, float& g, float& v, float& w) {
+__device__ void step_element(const StepArguments& a, const StepScalars& now, float decay, bool keep, float& g, float& v,
+                             float& w) {
   if (a.options.masked && !keep) g = 0.0F;  // whatever lies there
   if (a.options.nesterov) {
     sgd_update<true>(now.sgd, decay, g, v, w);
@@ -148,7 +152,8 @@ namespace ops {
 void optimizer_step(Stream& stream, Arena arena, Step options, Tensor hyper, Tensor stats) {
   stream.submit("optimizerStep", [&](Op& op) {
     const std::int64_t blocks = arena.master.shape.count() / arena_block, per_chunk = blocks_per_chunk(op, blocks);
-    const Segments segments{arena.segments.as<const std::int32_t>(), arena.decay.as<const float>(), arena.segments.shape[0]};
+    const Segments segments{arena.segments.as<const std::int32_t>(), arena.decay.as<const float>(),
+                            arena.segments.shape[0]};
     const StepArguments arguments{arena.master.as<float>(),         arena.momentum.as<float>(),
                                   arena.gradient.as<const float>(), arena.bits.as<const std::uint32_t>(),
                                   segments,                         hyper.as<const float>(),
@@ -157,8 +162,9 @@ void optimizer_step(Stream& stream, Arena arena, Step options, Tensor hyper, Ten
                                   is_aligned(arena)};
     with_compute_type(arena, [&](auto type) {
       using Compute = decltype(type);
-      launch(op, step_kernel<Compute>, static_cast<unsigned>((blocks + per_chunk - 1) / per_chunk), block_threads, arguments,
-             working_copy_of<Compute>(arena), Fault{Fault::index_out_of_range, op.name(), "segments", 0, 0, 0}, op.faults());
+      launch(op, step_kernel<Compute>, static_cast<unsigned>((blocks + per_chunk - 1) / per_chunk), block_threads,
+             arguments, working_copy_of<Compute>(arena),
+             Fault{Fault::index_out_of_range, op.name(), "segments", 0, 0, 0}, op.faults());
     });
   });
 }

@@ -1,5 +1,5 @@
-// working = master + e, without a step. Bytes per parameter: 8 read (gradient, master), 1/8 (mask), 4 written (working), 2 more with
-// a 16-bit copy.
+// working = master + e, without a step. Bytes per parameter: 8 read (gradient, master), 1/8 (mask), 4 written
+// (working), 2 more with a 16-bit copy.
 
 #include "cuda/optimizer/arena.hpp"
 

@@ -10,7 +10,8 @@ float share_of(const Window& window) { return 1.0F / static_cast<float>(window.k
 
 /// y = share * the sum over `from` pixels of `x`, whose rows are `width` pixels wide.
 template <class T, int n>
-__device__ void store_sum(const T* x, std::int64_t width, std::int64_t channels, Range rows, Range columns, float share, T* y) {
+__device__ void store_sum(const T* x, std::int64_t width, std::int64_t channels, Range rows, Range columns, float share,
+                          T* y) {
   float sum[n]{};
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     for (std::int64_t column = columns.begin; column < columns.end; ++column) {
@@ -40,7 +41,8 @@ __global__ void backward_kernel(const T* dy, Window window, Extents e, float sha
     const Place at = place_of(item, e.height, e.width, e.channels / n, n);
     store_sum<T, n>(dy + at.n * e.pooled_height * e.pooled_width * e.channels + at.channel, e.pooled_width, e.channels,
                     windows_of(at.row, window.kernel_h, window.stride_h, window.pad_h, e.pooled_height),
-                    windows_of(at.column, window.kernel_w, window.stride_w, window.pad_w, e.pooled_width), share, dx + item * n);
+                    windows_of(at.column, window.kernel_w, window.stride_w, window.pad_w,
+                               e.pooled_width), share, dx + item * n);
   });
 }
 
@@ -52,7 +54,8 @@ void avg_pool_forward(Stream& stream, Tensor x, Window window, Tensor y) {
       using T = decltype(zero);
       constexpr int n = decltype(size)::value;
       const std::int64_t items = y.shape.count() / n;
-      launch(op, forward_kernel<T, n>, blocks_for(op, items), block_threads, x.as<const T>(), window, extents_of(x, y), share_of(window),
+      launch(op, forward_kernel<T, n>, blocks_for(op, items), block_threads, x.as<const T>(), window, extents_of(x, y),
+             share_of(window),
              items, y.as<T>());
     });
   });
@@ -64,7 +67,8 @@ void avg_pool_backward(Stream& stream, Tensor dy, Window window, Tensor dx) {
       using T = decltype(zero);
       constexpr int n = decltype(size)::value;
       const std::int64_t items = dx.shape.count() / n;
-      launch(op, backward_kernel<T, n>, blocks_for(op, items), block_threads, dy.as<const T>(), window, extents_of(dx, dy),
+      launch(op, backward_kernel<T, n>, blocks_for(op, items), block_threads, dy.as<const T>(), window,
+             extents_of(dx, dy),
              share_of(window), items, dx.as<T>());
     });
   });

@@ -9,7 +9,8 @@ namespace {
 
 /// A block for some channels of one image.
 template <class T, int n>
-__global__ void forward_kernel(const T* x, std::int64_t pixels, std::int64_t channels, BlockColumns block, std::int64_t tiles, T* y) {
+__global__ void forward_kernel(const T* x, std::int64_t pixels, std::int64_t channels, BlockColumns block,
+                               std::int64_t tiles, T* y) {
   const std::int64_t image = blockIdx.x / tiles, first = blockIdx.x % tiles * block.across * n;
   const std::int64_t channel = first + block.column() * n;
   float sum[n]{};
@@ -30,7 +31,8 @@ __global__ void forward_kernel(const T* x, std::int64_t pixels, std::int64_t cha
 }
 
 template <class T, int n>
-__global__ void backward_kernel(const T* dy, std::int64_t pixels, std::int64_t chunks, float share, std::int64_t items, T* dx) {
+__global__ void backward_kernel(const T* dy, std::int64_t pixels, std::int64_t chunks, float share, std::int64_t items,
+                                T* dx) {
   each_item(items, [&](std::int64_t item) {
     const std::int64_t image = item / chunks / pixels;
     Chunk<T, n> pixel = load_chunk<n>(dy + (image * chunks + item % chunks) * n);
@@ -49,7 +51,8 @@ void global_avg_pool_forward(Stream& stream, Tensor x, Tensor y) {
       const std::int64_t channels = x.shape[1], pixels = x.shape[2] * x.shape[3];
       const auto block = BlockColumns::over(channels, n);
       const std::int64_t tiles = (channels + block.across * n - 1) / (block.across * n);
-      launch(op, forward_kernel<T, n>, static_cast<unsigned>(x.shape[0] * tiles), block_threads, x.as<const T>(), pixels, channels, block,
+      launch(op, forward_kernel<T, n>, static_cast<unsigned>(x.shape[0] * tiles), block_threads, x.as<const T>(),
+             pixels, channels, block,
              tiles, y.as<T>());
     });
   });

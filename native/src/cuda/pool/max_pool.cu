@@ -10,6 +10,8 @@ namespace {
 
 using Tap = std::uint8_t;
 
+constexpr float lowest = -std::numeric_limits<float>::infinity();
+
 /// argmax lies as y does. The first tap wins among equals and any NaN wins, as in PyTorch.
 template <class T, int n>
 __global__ void forward_kernel(const T* x, Window window, Extents e, std::int64_t items, T* y, Tap* argmax) {
@@ -17,16 +19,18 @@ __global__ void forward_kernel(const T* x, Window window, Extents e, std::int64_
     const Place at = place_of(item, e.pooled_height, e.pooled_width, e.channels / n, n);
     const Range rows = pixels_of(at.row, window.kernel_h, window.stride_h, window.pad_h, e.height);
     const Range columns = pixels_of(at.column, window.kernel_w, window.stride_w, window.pad_w, e.width);
-    const std::int64_t first_row = at.row * window.stride_h - window.pad_h, first_column = at.column * window.stride_w - window.pad_w;
+    const std::int64_t first_row = at.row * window.stride_h - window.pad_h;
+    const std::int64_t first_column = at.column * window.stride_w - window.pad_w;
     Chunk<T, n> best;
     Chunk<Tap, n> winner;
     for (int k = 0; k < n; ++k) {
-      best.set(k, -std::numeric_limits<float>::infinity());
+      best.set(k, lowest);
       winner.value[k] = static_cast<Tap>((rows.begin - first_row) * window.kernel_w + columns.begin - first_column);
     }
     for (std::int64_t row = rows.begin; row < rows.end; ++row) {
       for (std::int64_t column = columns.begin; column < columns.end; ++column) {
-        const Chunk<T, n> in = load_chunk<n>(x + ((at.n * e.height + row) * e.width + column) * e.channels + at.channel);
+        const std::int64_t from = ((at.n * e.height + row) * e.width + column) * e.channels + at.channel;
+        const Chunk<T, n> in = load_chunk<n>(x + from);
         const auto tap = static_cast<Tap>((row - first_row) * window.kernel_w + column - first_column);
         for (int k = 0; k < n; ++k) {
           const float value = in.at(k);
@@ -74,7 +78,8 @@ void max_pool_forward(Stream& stream, Tensor x, Window window, Tensor y, Tensor 
       using T = decltype(zero);
       constexpr int n = decltype(size)::value;
       const std::int64_t items = y.shape.count() / n;
-      launch(op, forward_kernel<T, n>, blocks_for(op, items), block_threads, x.as<const T>(), window, extents_of(x, y), items, y.as<T>(),
+      launch(op, forward_kernel<T, n>, blocks_for(op, items), block_threads, x.as<const T>(), window, extents_of(x, y),
+             items, y.as<T>(),
              argmax.as<Tap>());
     });
   });
@@ -86,7 +91,8 @@ void max_pool_backward(Stream& stream, Tensor dy, Tensor argmax, Window window, 
       using T = decltype(zero);
       constexpr int n = decltype(size)::value;
       const std::int64_t items = dx.shape.count() / n;
-      launch(op, backward_kernel<T, n>, blocks_for(op, items), block_threads, dy.as<const T>(), argmax.as<const Tap>(), window,
+      launch(op, backward_kernel<T, n>, blocks_for(op, items), block_threads, dy.as<const T>(), argmax.as<const Tap>(),
+             window,
              extents_of(dx, dy), items, dx.as<T>());
     });
   });

@@ -23,7 +23,8 @@ struct Place {
   std::int64_t n, row, column, channel;
 };
 
-__device__ inline Place place_of(std::int64_t item, std::int64_t height, std::int64_t width, std::int64_t chunks, int size) {
+__device__ inline Place place_of(std::int64_t item, std::int64_t height, std::int64_t width, std::int64_t chunks,
+                                 int size) {
   const std::int64_t pixel = item / chunks, line = pixel / width;
   return {line / height, line % height, pixel % width, item % chunks * size};
 }

@@ -55,7 +55,8 @@ __global__ void draw_kernel(Philox philox, Distribution distribution, std::int64
 template <class Distribution>
 void draw(const Op& op, const Philox& philox, const Distribution& distribution, const Tensor& y) {
   const std::int64_t count = y.shape.count();
-  launch(op, draw_kernel<Distribution>, blocks_for(op, (count + 3) / 4), block_threads, philox, distribution, count, y.as<float>());
+  launch(op, draw_kernel<Distribution>, blocks_for(op, (count + 3) / 4), block_threads, philox, distribution, count,
+         y.as<float>());
 }
 
 }  // namespace

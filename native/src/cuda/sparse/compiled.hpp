@@ -13,7 +13,8 @@ namespace s2sam::sparse {
 
 /// cuSPARSE's form of one use of a pattern.
 struct Plan {
-  cusparse::SparseMatrix matrix;      ///< its values are set anew before each use; null where cuSPARSE does not take the problem
+  /// Its values are set anew before each use; null where cuSPARSE does not take the problem.
+  cusparse::SparseMatrix matrix;
   std::unique_ptr<KeptBlock> buffer;  ///< what cuSPARSE found out about the pattern
   bool ran = false;                   ///< its kernels are on the device, so that it can be recorded
 };

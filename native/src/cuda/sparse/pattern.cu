@@ -19,7 +19,8 @@ struct Rows {
 template <class Body>
 __device__ void each_row(std::int64_t count, const Body& body) {
   const std::int64_t warps = std::int64_t{gridDim.x} * block_warps;
-  for (std::int64_t row = std::int64_t{blockIdx.x} * block_warps + threadIdx.x / warp_threads; row < count; row += warps) body(row);
+  const std::int64_t first = std::int64_t{blockIdx.x} * block_warps + threadIdx.x / warp_threads;
+  for (std::int64_t row = first; row < count; row += warps) body(row);
 }
 
 /// Which of 32 elements from `begin` on are kept; every lane of the warp gets it.
@@ -32,15 +33,17 @@ __device__ unsigned kept_of(const std::uint32_t* bits, const Rows& rows, std::in
 __global__ void offsets_kernel(const std::uint32_t* bits, Rows rows, std::int32_t* offsets, unsigned* ticket) {
   each_row(rows.count, [&](std::int64_t row) {
     int kept = 0;
-    for (std::int64_t begin = 0; begin < rows.length; begin += warp_threads) kept += __popc(kept_of(bits, rows, row, begin));
+    for (std::int64_t begin = 0; begin < rows.length; begin += warp_threads) {
+      kept += __popc(kept_of(bits, rows, row, begin));
+    }
     if (threadIdx.x % warp_threads == 0) offsets[row] = kept;
   });
   if (is_first_thread()) offsets[rows.count] = 0;
   if (is_last_block(ticket)) scan_in_place(offsets, rows.count + 1);
 }
 
-__global__ void indices_kernel(const std::uint32_t* bits, Rows rows, const std::int32_t* offsets, std::int32_t* column_of,
-                               std::int32_t* source) {
+__global__ void indices_kernel(const std::uint32_t* bits, Rows rows, const std::int32_t* offsets,
+                               std::int32_t* column_of, std::int32_t* source) {
   each_row(rows.count, [&](std::int64_t row) {
     const unsigned lane = threadIdx.x % warp_threads;
     std::int32_t next = offsets[row];
@@ -61,7 +64,8 @@ __global__ void gather_kernel(const std::int32_t* source, std::int64_t count, co
   each_item(count, [&](std::int64_t k) { values[k] = from_float<To>(to_float(w[source[k]])); });
 }
 
-__global__ void scatter_kernel(const std::int32_t* source, std::int64_t count, const float* values, bool accumulate, float* dw) {
+__global__ void scatter_kernel(const std::int32_t* source, std::int64_t count, const float* values, bool accumulate,
+                               float* dw) {
   each_item(count, [&](std::int64_t k) {
     float& to = dw[source[k]];
     to = accumulate ? to + values[k] : values[k];
@@ -97,15 +101,15 @@ void gather_values(const Op& op, const Pattern& pattern, const Tensor& w, DType 
     with_float_type(dtype, [&](auto to) {
       using From = decltype(from);
       using To = decltype(to);
-      launch(op, gather_kernel<From, To>, blocks_for(op, pattern.kept()), block_threads, pattern.source(), pattern.kept(),
-             w.as<const From>(), static_cast<To*>(values));
+      launch(op, gather_kernel<From, To>, blocks_for(op, pattern.kept()), block_threads, pattern.source(),
+             pattern.kept(), w.as<const From>(), static_cast<To*>(values));
     });
   });
 }
 
 void scatter_values(const Op& op, const Pattern& pattern, const float* values, bool accumulate, const Tensor& dw) {
-  launch(op, scatter_kernel, blocks_for(op, pattern.kept()), block_threads, pattern.source(), pattern.kept(), values, accumulate,
-         dw.as<float>());
+  launch(op, scatter_kernel, blocks_for(op, pattern.kept()), block_threads, pattern.source(), pattern.kept(), values,
+         accumulate, dw.as<float>());
 }
 
 }  // namespace s2sam::sparse

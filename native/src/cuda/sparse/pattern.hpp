@@ -13,8 +13,8 @@ namespace s2sam::sparse {
 /// Compressed rows of the weights [O, I] or of their transpose, without values.
 class Pattern {
  public:
-  /// Rows are filters (or channels, of the transpose). `kept`: how many weights the mask keeps, or unknown: then this waits for the
-  /// device to tell. Not while a step is recorded.
+  /// Rows are filters (or channels, of the transpose). `kept`: how many weights the mask keeps, or unknown: then this
+  /// waits for the device to tell. Not while a step is recorded.
   static constexpr std::int64_t unknown = -1;
   Pattern(const Op& op, const Mask& mask, bool transposed, std::int64_t kept);
 

@@ -1,5 +1,6 @@
 #include "cuda/sparse/sparse.hpp"
 
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -61,22 +62,24 @@ const Pattern& pattern_of(const Op& op, Compiled& compiled, const Mask& mask, Pa
   return *compiled.transposed;
 }
 
-cusparseStatus_t buffer_bytes(const cusparse::Handle& handle, Pass pass, const Dense& dense, cusparseSpMatDescr_t matrix,
-                              std::size_t& bytes) {
+cusparseStatus_t buffer_bytes(const cusparse::Handle& handle, Pass pass, const Dense& dense,
+                              cusparseSpMatDescr_t matrix, std::size_t& bytes) {
   if (pass == Pass::weight) {
     return handle.api().sampled_buffer(handle.get(), as_is, CUSPARSE_OPERATION_TRANSPOSE, &one, dense.left.get(),
-                                       dense.right.get(), &zero, matrix, CUDA_R_32F, CUSPARSE_SDDMM_ALG_DEFAULT, &bytes);
+                                       dense.right.get(), &zero, matrix, CUDA_R_32F, CUSPARSE_SDDMM_ALG_DEFAULT,
+                                       &bytes);
   }
-  return handle.api().product_buffer(handle.get(), as_is, as_is, &one, matrix, dense.left.get(), &zero, dense.right.get(),
-                                     CUDA_R_32F, product_algorithm, &bytes);
+  return handle.api().product_buffer(handle.get(), as_is, as_is, &one, matrix, dense.left.get(), &zero,
+                                     dense.right.get(), CUDA_R_32F, product_algorithm, &bytes);
 }
 
-cusparseStatus_t preprocess(const cusparse::Handle& handle, const conv::Problem& problem, const Dense& dense, const Plan& plan) {
+cusparseStatus_t preprocess(const cusparse::Handle& handle, const conv::Problem& problem, const Dense& dense,
+                            const Plan& plan) {
   const float* beta = problem.accumulate ? &one : &zero;
   if (problem.pass == Pass::weight) {
     return handle.api().sampled_prepare(handle.get(), as_is, CUSPARSE_OPERATION_TRANSPOSE, &one, dense.left.get(),
-                                        dense.right.get(), &zero, plan.matrix.get(), CUDA_R_32F, CUSPARSE_SDDMM_ALG_DEFAULT,
-                                        plan.buffer->as<void>());
+                                        dense.right.get(), &zero, plan.matrix.get(), CUDA_R_32F,
+                                        CUSPARSE_SDDMM_ALG_DEFAULT, plan.buffer->as<void>());
   }
   return handle.api().product_prepare(handle.get(), as_is, as_is, &one, plan.matrix.get(), dense.left.get(), beta,
                                       dense.right.get(), CUDA_R_32F, product_algorithm, plan.buffer->as<void>());
@@ -103,23 +106,23 @@ Plan make_plan(const Op& op, const conv::Problem& problem, const conv::Tensors& 
   return plan;
 }
 
-void run_product(const Op& op, const cusparse::Handle& handle, const conv::Problem& problem, const conv::Tensors& tensors,
-                 const Pattern& pattern, const Plan& plan, void* values) {
+void run_product(const Op& op, const cusparse::Handle& handle, const conv::Problem& problem,
+                 const conv::Tensors& tensors, const Pattern& pattern, const Plan& plan, void* values) {
   gather_values(op, pattern, tensors.w, problem.images, values);
   const Dense dense = dense_of(handle.api(), problem, tensors);
   handle.api().check(handle.api().product(handle.get(), as_is, as_is, &one, plan.matrix.get(), dense.left.get(),
-                                          problem.accumulate ? &one : &zero, dense.right.get(), CUDA_R_32F, product_algorithm,
-                                          plan.buffer->as<void>()),
+                                          problem.accumulate ? &one : &zero, dense.right.get(), CUDA_R_32F,
+                                          product_algorithm, plan.buffer->as<void>()),
                      "cusparseSpMM");
 }
 
-void run_sampled(const Op& op, const cusparse::Handle& handle, const conv::Problem& problem, const conv::Tensors& tensors,
-                 const Pattern& pattern, const Plan& plan, void* values) {
+void run_sampled(const Op& op, const cusparse::Handle& handle, const conv::Problem& problem,
+                 const conv::Tensors& tensors, const Pattern& pattern, const Plan& plan, void* values) {
   const Dense dense = dense_of(handle.api(), problem, tensors);
-  handle.api().check(handle.api().sampled(handle.get(), as_is, CUSPARSE_OPERATION_TRANSPOSE, &one, dense.left.get(),
-                                          dense.right.get(), &zero, plan.matrix.get(), CUDA_R_32F, CUSPARSE_SDDMM_ALG_DEFAULT,
-                                          plan.buffer->as<void>()),
-                     "cusparseSDDMM");
+  handle.api().check(
+      handle.api().sampled(handle.get(), as_is, CUSPARSE_OPERATION_TRANSPOSE, &one, dense.left.get(), dense.right.get(),
+                           &zero, plan.matrix.get(), CUDA_R_32F, CUSPARSE_SDDMM_ALG_DEFAULT, plan.buffer->as<void>()),
+      "cusparseSDDMM");
   scatter_values(op, pattern, static_cast<const float*>(values), problem.accumulate, tensors.w);
 }
 
@@ -136,6 +139,11 @@ bool usable(const Op& op, const conv::Problem& problem, const conv::Tensors& ten
     found = compiled->plans.emplace(problem, make_plan(op, problem, tensors, pattern)).first;
   }
   return found->second.matrix != nullptr;
+}
+
+int half_percent_kept(Mask& mask) {
+  const double kept = static_cast<double>(plans_of(mask).compiled->rows->kept());
+  return static_cast<int>(std::lround(200 * kept / static_cast<double>(mask.count)));
 }
 
 void run(const Op& op, const conv::Problem& problem, const conv::Tensors& tensors, const ops::MaskRef& mask) {

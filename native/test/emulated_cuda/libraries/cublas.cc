@@ -1,5 +1,5 @@
-// cuBLAS, as far as the backend uses it, on host memory. A product without a workspace of the caller's is refused while a step is
-// recorded, where the real library would allocate one inside the recording.
+// cuBLAS, as far as the backend uses it, on host memory. A product without a workspace of the caller's is refused while
+// a step is recorded, where the real library would allocate one inside the recording.
 
 #include <cublas_v2.h>
 
@@ -90,9 +90,7 @@ cublasStatus_t cublasGemmEx_64(cublasHandle_t handle, cublasOperation_t transa, 
     return CUBLAS_STATUS_NOT_SUPPORTED;
   }
   if (lda < (transa == CUBLAS_OP_N ? m : k) || ldb < (transb == CUBLAS_OP_N ? k : n) || ldc < m) return CUBLAS_STATUS_INVALID_VALUE;
-  cudaStreamCaptureStatus capturing;
-  cudaStreamIsCapturing(handle->stream, &capturing);
-  if (capturing != cudaStreamCaptureStatusNone && handle->workspace == nullptr) return CUBLAS_STATUS_EXECUTION_FAILED;
+  if (emulated::is_capturing(handle->stream) && handle->workspace == nullptr) return CUBLAS_STATUS_EXECUTION_FAILED;
 
   const float alpha = *static_cast<const float*>(alpha_address), beta = *static_cast<const float*>(beta_address);
   const Matrix left{*type_of(a_type), a, lda, transa != CUBLAS_OP_N}, right{*type_of(b_type), b, ldb, transb != CUBLAS_OP_N};

@@ -1,5 +1,5 @@
-// cuDNN's graph interface, as far as the backend uses it, on host memory: graphs of one convolution. Its heuristics recommend engines
-// that must not be taken (their results are NaN) before one that is right.
+// cuDNN's graph interface, as far as the backend uses it, on host memory: graphs of one convolution. Its heuristics
+// recommend engines that must not be taken (their results are NaN) before one that is right.
 
 #include <cudnn.h>
 
@@ -67,7 +67,8 @@ std::size_t size_of(cudnnBackendAttributeType_t type) {
   }
 }
 
-// ---- engines ------------------------------------------------------------------------------------------------------------
+// ---- engines
+// ------------------------------------------------------------------------------------------------------------
 
 enum Index : std::int64_t { right, random_order, tensor_core, unplannable, greedy };
 
@@ -181,7 +182,8 @@ void convolve(const Node& operation, const std::map<std::int64_t, void*>& pointe
   }
 }
 
-// ---- descriptors --------------------------------------------------------------------------------------------------------
+// ---- descriptors
+// --------------------------------------------------------------------------------------------------------
 
 /// Attributes that a descriptor must have.
 std::vector<cudnnBackendAttributeName_t> needed(cudnnBackendDescriptorType_t type) {

@@ -1,5 +1,5 @@
-// The functions of cuSPARSE that the backend uses, with their meaning, on host memory: compressed rows with 32-bit indices, dense
-// matrices in either order, sums in double.
+// The functions of cuSPARSE that the backend uses, with their meaning, on host memory: compressed rows with 32-bit
+// indices, dense matrices in either order, sums in double.
 
 #include <cusparse.h>
 
@@ -66,7 +66,9 @@ struct Dense {
   double get(std::int64_t row, std::int64_t column) const { return load(matrix.values, matrix.type, at(row, column)); }
 };
 
-Dense dense_of(cusparseOperation_t op, cusparseConstDnMatDescr_t matrix) { return {*matrix, op != CUSPARSE_OPERATION_NON_TRANSPOSE}; }
+Dense dense_of(cusparseOperation_t op, cusparseConstDnMatDescr_t matrix) {
+  return {*matrix, op != CUSPARSE_OPERATION_NON_TRANSPOSE};
+}
 
 /// beta * what is there; nothing is read where beta is 0.
 double scaled(float beta, const void* values, cudaDataType type, std::int64_t i) {
@@ -99,14 +101,16 @@ void multiply_sampled(float alpha, const Dense& a, const Dense& b, float beta, c
 cusparseStatus_t check_product(cusparseOperation_t op_a, const cusparseSpMatDescr& a, const Dense& b, const Dense& c,
                                cudaDataType compute, cusparseSpMMAlg_t algorithm) {
   if (a.columns != b.rows() || a.rows != c.rows() || b.columns() != c.columns()) return CUSPARSE_STATUS_INVALID_VALUE;
-  const bool types = a.type == b.matrix.type && compute == CUDA_R_32F && (c.matrix.type == a.type || c.matrix.type == CUDA_R_32F);
+  const bool types =
+      a.type == b.matrix.type && compute == CUDA_R_32F && (c.matrix.type == a.type || c.matrix.type == CUDA_R_32F);
   const bool kind = op_a == CUSPARSE_OPERATION_NON_TRANSPOSE && algorithm == CUSPARSE_SPMM_CSR_ALG3;
   return types && kind ? CUSPARSE_STATUS_SUCCESS : CUSPARSE_STATUS_NOT_SUPPORTED;
 }
 
 cusparseStatus_t check_sampled(const Dense& a, const Dense& b, const cusparseSpMatDescr& c, cudaDataType compute) {
   if (a.columns() != b.rows() || a.rows() != c.rows || b.columns() != c.columns) return CUSPARSE_STATUS_INVALID_VALUE;
-  const bool types = a.matrix.type == b.matrix.type && compute == CUDA_R_32F && (c.type == a.matrix.type || c.type == CUDA_R_32F);
+  const bool types =
+      a.matrix.type == b.matrix.type && compute == CUDA_R_32F && (c.type == a.matrix.type || c.type == CUDA_R_32F);
   return types ? CUSPARSE_STATUS_SUCCESS : CUSPARSE_STATUS_NOT_SUPPORTED;
 }
 
@@ -149,10 +153,11 @@ cusparseStatus_t cusparseGetProperty(libraryPropertyType type, int* value) {
   return CUSPARSE_STATUS_SUCCESS;
 }
 
-cusparseStatus_t cusparseCreateCsr(cusparseSpMatDescr_t* matrix, int64_t rows, int64_t columns, int64_t kept, void* offsets,
-                                   void* column_of, void* values, cusparseIndexType_t offset_type,
+cusparseStatus_t cusparseCreateCsr(cusparseSpMatDescr_t* matrix, int64_t rows, int64_t columns, int64_t kept,
+                                   void* offsets, void* column_of, void* values, cusparseIndexType_t offset_type,
                                    cusparseIndexType_t column_type, cusparseIndexBase_t base, cudaDataType type) {
-  if (offset_type != CUSPARSE_INDEX_32I || column_type != CUSPARSE_INDEX_32I || base != CUSPARSE_INDEX_BASE_ZERO || !is_known(type)) {
+  if (offset_type != CUSPARSE_INDEX_32I || column_type != CUSPARSE_INDEX_32I || base != CUSPARSE_INDEX_BASE_ZERO ||
+      !is_known(type)) {
     return CUSPARSE_STATUS_NOT_SUPPORTED;
   }
   return give(matrix, cusparseSpMatDescr{rows, columns, kept, static_cast<const std::int32_t*>(offsets),
@@ -164,28 +169,31 @@ cusparseStatus_t cusparseSpMatSetValues(cusparseSpMatDescr_t matrix, void* value
 }
 cusparseStatus_t cusparseDestroySpMat(cusparseConstSpMatDescr_t matrix) { return take_back(matrix); }
 
-cusparseStatus_t cusparseCreateDnMat(cusparseDnMatDescr_t* matrix, int64_t rows, int64_t columns, int64_t stride, void* values,
-                                     cudaDataType type, cusparseOrder_t order) {
+cusparseStatus_t cusparseCreateDnMat(cusparseDnMatDescr_t* matrix, int64_t rows, int64_t columns, int64_t stride,
+                                     void* values, cudaDataType type, cusparseOrder_t order) {
   if (stride < (order == CUSPARSE_ORDER_COL ? rows : columns) || !is_known(type)) return CUSPARSE_STATUS_INVALID_VALUE;
   return give(matrix, cusparseDnMatDescr{rows, columns, stride, values, type, order});
 }
 cusparseStatus_t cusparseDestroyDnMat(cusparseConstDnMatDescr_t matrix) { return take_back(matrix); }
 
-cusparseStatus_t cusparseSpMM_bufferSize(cusparseHandle_t, cusparseOperation_t op_a, cusparseOperation_t op_b, const void*,
-                                         cusparseConstSpMatDescr_t a, cusparseConstDnMatDescr_t b, const void*,
-                                         cusparseDnMatDescr_t c, cudaDataType compute, cusparseSpMMAlg_t algorithm, size_t* bytes) {
+cusparseStatus_t cusparseSpMM_bufferSize(cusparseHandle_t, cusparseOperation_t op_a, cusparseOperation_t op_b,
+                                         const void*, cusparseConstSpMatDescr_t a, cusparseConstDnMatDescr_t b,
+                                         const void*, cusparseDnMatDescr_t c, cudaDataType compute,
+                                         cusparseSpMMAlg_t algorithm, size_t* bytes) {
   *bytes = buffer_bytes;
   return check_product(op_a, *a, dense_of(op_b, b), {*c, false}, compute, algorithm);
 }
-cusparseStatus_t cusparseSpMM_preprocess(cusparseHandle_t handle, cusparseOperation_t op_a, cusparseOperation_t op_b, const void*,
-                                         cusparseConstSpMatDescr_t a, cusparseConstDnMatDescr_t b, const void*,
-                                         cusparseDnMatDescr_t c, cudaDataType compute, cusparseSpMMAlg_t algorithm, void*) {
+cusparseStatus_t cusparseSpMM_preprocess(cusparseHandle_t handle, cusparseOperation_t op_a, cusparseOperation_t op_b,
+                                         const void*, cusparseConstSpMatDescr_t a, cusparseConstDnMatDescr_t b,
+                                         const void*, cusparseDnMatDescr_t c, cudaDataType compute,
+                                         cusparseSpMMAlg_t algorithm, void*) {
   if (const auto status = check_not_capturing(handle->stream); status != CUSPARSE_STATUS_SUCCESS) return status;
   return check_product(op_a, *a, dense_of(op_b, b), {*c, false}, compute, algorithm);
 }
-cusparseStatus_t cusparseSpMM(cusparseHandle_t handle, cusparseOperation_t op_a, cusparseOperation_t op_b, const void* alpha,
-                              cusparseConstSpMatDescr_t a, cusparseConstDnMatDescr_t b, const void* beta, cusparseDnMatDescr_t c,
-                              cudaDataType compute, cusparseSpMMAlg_t algorithm, void* buffer) {
+cusparseStatus_t cusparseSpMM(cusparseHandle_t handle, cusparseOperation_t op_a, cusparseOperation_t op_b,
+                              const void* alpha, cusparseConstSpMatDescr_t a, cusparseConstDnMatDescr_t b,
+                              const void* beta, cusparseDnMatDescr_t c, cudaDataType compute,
+                              cusparseSpMMAlg_t algorithm, void* buffer) {
   const Dense left = dense_of(op_b, b), right{*c, false};
   const cusparseStatus_t status = check_product(op_a, *a, left, right, compute, algorithm);
   if (status != CUSPARSE_STATUS_SUCCESS) return status;
@@ -196,21 +204,24 @@ cusparseStatus_t cusparseSpMM(cusparseHandle_t handle, cusparseOperation_t op_a,
   return CUSPARSE_STATUS_SUCCESS;
 }
 
-cusparseStatus_t cusparseSDDMM_bufferSize(cusparseHandle_t, cusparseOperation_t op_a, cusparseOperation_t op_b, const void*,
-                                          cusparseConstDnMatDescr_t a, cusparseConstDnMatDescr_t b, const void*,
-                                          cusparseSpMatDescr_t c, cudaDataType compute, cusparseSDDMMAlg_t, size_t* bytes) {
+cusparseStatus_t cusparseSDDMM_bufferSize(cusparseHandle_t, cusparseOperation_t op_a, cusparseOperation_t op_b,
+                                          const void*, cusparseConstDnMatDescr_t a, cusparseConstDnMatDescr_t b,
+                                          const void*, cusparseSpMatDescr_t c, cudaDataType compute, cusparseSDDMMAlg_t,
+                                          size_t* bytes) {
   *bytes = buffer_bytes;
   return check_sampled(dense_of(op_a, a), dense_of(op_b, b), *c, compute);
 }
-cusparseStatus_t cusparseSDDMM_preprocess(cusparseHandle_t handle, cusparseOperation_t op_a, cusparseOperation_t op_b, const void*,
-                                          cusparseConstDnMatDescr_t a, cusparseConstDnMatDescr_t b, const void*,
-                                          cusparseSpMatDescr_t c, cudaDataType compute, cusparseSDDMMAlg_t, void*) {
+cusparseStatus_t cusparseSDDMM_preprocess(cusparseHandle_t handle, cusparseOperation_t op_a, cusparseOperation_t op_b,
+                                          const void*, cusparseConstDnMatDescr_t a, cusparseConstDnMatDescr_t b,
+                                          const void*, cusparseSpMatDescr_t c, cudaDataType compute, cusparseSDDMMAlg_t,
+                                          void*) {
   if (const auto status = check_not_capturing(handle->stream); status != CUSPARSE_STATUS_SUCCESS) return status;
   return check_sampled(dense_of(op_a, a), dense_of(op_b, b), *c, compute);
 }
-cusparseStatus_t cusparseSDDMM(cusparseHandle_t handle, cusparseOperation_t op_a, cusparseOperation_t op_b, const void* alpha,
-                               cusparseConstDnMatDescr_t a, cusparseConstDnMatDescr_t b, const void* beta, cusparseSpMatDescr_t c,
-                               cudaDataType compute, cusparseSDDMMAlg_t, void*) {
+cusparseStatus_t cusparseSDDMM(cusparseHandle_t handle, cusparseOperation_t op_a, cusparseOperation_t op_b,
+                               const void* alpha, cusparseConstDnMatDescr_t a, cusparseConstDnMatDescr_t b,
+                               const void* beta, cusparseSpMatDescr_t c, cudaDataType compute, cusparseSDDMMAlg_t,
+                               void*) {
   const Dense left = dense_of(op_a, a), right = dense_of(op_b, b);
   if (const auto status = check_sampled(left, right, *c, compute); status != CUSPARSE_STATUS_SUCCESS) return status;
   emulated::enqueue(handle->stream, [left, right, c = *c, alpha = scalar(alpha), beta = scalar(beta)] {

@@ -65,15 +65,11 @@ const rows: Readonly<Record<string, Row>> = {
   chex: { method: 'chex' },
 };
 
-const stages = (dropTo: readonly number[], growTo: readonly number[]): Tree => ({
-  stages: [90, 120, 160].map((epoch, i) => ({ until: epoch / 160, dropTo: dropTo[i], growTo: growTo[i] })),
-});
-
-/** Settings that authors changed for one network, data set and sparsity; `*` stands for both data sets. */
+/** Settings that authors changed for a network, or for one of its cases; the more particular name wins. */
 const special: Readonly<Record<string, Tree>> = {
   'resnet32-cifar100-grasp98': { perClass: 5, rounds: 2 },
-  'vgg19-*-mest98': stages([0.01, 0.015, 0.02], [0.02, 0.02, 0.02]),
-  'vgg19-*-mests98': stages([0.02, 0.02, 0.02], [0.07, 0.045, 0.02]),
+  'vgg19-mest': { network: 'vgg' },
+  'vgg19-mests': { network: 'vgg' },
 };
 
 export interface Preset {
@@ -89,7 +85,7 @@ function presetOf(model: Model, data: string, label: string, percent?: number): 
   const name = `${model}-${data}-${label}${percent ?? ''}`;
   const share = (percent ?? 0) / 100;
   const amount = method === 'dense' ? {} : method === 'chex' ? { channelSparsity: share } : { sparsity: share };
-  const own = special[name] ?? special[name.replace(data, '*')];
+  const own = special[name] ?? special[`${model}-${label}`];
   const rule = method === 'dense' ? { name: 'sgd' } : { name: 's2sam', rho: 0.05 };
   const chosen = typeof options?.stages === 'string' ? `${method} (${options.stages})` : method;
   const what =

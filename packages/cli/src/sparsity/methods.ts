@@ -2,16 +2,27 @@ import type { Layout, MaskStrategy } from '@s2sam/core';
 import {
   type Anneal,
   anneal,
+  type ChaseOptions,
+  type ChexOptions,
   chase,
   chex,
+  type DsrOptions,
   dsr,
+  type GradualMagnitudeOptions,
+  type GraspOptions,
   global,
   gradualMagnitude,
   grasp,
+  type LotteryTicketOptions,
   lotteryTicket,
+  type MestOptions,
   mest,
   type Ranking,
+  type RiglOptions,
   rigl,
+  type SetOptions,
+  type SnfsOptions,
+  type SnipOptions,
   set,
   snfs,
   snip,
@@ -41,10 +52,13 @@ export interface Method {
   make(given: Given): MaskStrategy;
 }
 
-/** The given ones of some options. */
-function pick<K extends OptionName>(given: Given, ...names: readonly K[]): Pick<StrategyOptions, K> {
+/** Options that a strategy takes as they are. */
+type Plain<T> = Exclude<OptionName & keyof T, 'layout' | 'dense' | 'dropFraction'>;
+
+/** The given ones of some options of a strategy. */
+function pick<T>(given: Given, ...names: readonly Plain<T>[]): Pick<StrategyOptions, Plain<T>> {
   const entries = names.filter((name) => given[name] !== undefined).map((name) => [name, given[name]]);
-  return Object.fromEntries(entries) as Pick<StrategyOptions, K>;
+  return Object.fromEntries(entries) as Pick<StrategyOptions, Plain<T>>;
 }
 
 const pickRule = ({ dense }: Given) => (dense === undefined ? {} : { dense: makeRule(dense) });
@@ -60,10 +74,13 @@ const layoutOf = ({ layout, dense, powerScale }: Given): { layout: Layout } => (
 const rankingOf = (given: Given): { layout: Ranking } =>
   given.layout === 'global' ? { layout: global(pickRule(given)) } : layoutOf(given);
 
+const times = ['updateEvery', 'startAt', 'stopAt'] as const;
+const fraction = ['dropFraction', 'dropFractionEnd', 'anneal'] as const;
+
 /** A course of the drop fraction where any of its three options is given. */
 function dropFractionOf(given: Given, begin: number, end: number): { dropFraction?: Anneal } {
   const { dropFraction = begin, dropFractionEnd, anneal: course = 'cosine' } = given;
-  if (Object.keys(pick(given, 'dropFraction', 'dropFractionEnd', 'anneal')).length === 0) return {};
+  if (fraction.every((name) => given[name] === undefined)) return {};
   return {
     dropFraction:
       course === 'constant' ? anneal.constant(dropFraction) : anneal[course](dropFraction, dropFractionEnd ?? end),
@@ -71,8 +88,6 @@ function dropFractionOf(given: Given, begin: number, end: number): { dropFractio
 }
 
 const sparse = [...layoutNames].reverse(); // erk first
-const times = ['updateEvery', 'startAt', 'stopAt'] as const;
-const fraction = ['dropFraction', 'dropFractionEnd', 'anneal'] as const;
 
 /** Every method of `--sparsity.method`, dense training aside. */
 export const methods = {
@@ -92,19 +107,19 @@ export const methods = {
       snip({
         density: given.density,
         ...rankingOf(given),
-        ...pick(given, 'batches', 'scoredWeights', 'statistics', 'augment'),
+        ...pick<SnipOptions>(given, 'batches', 'scoredWeights', 'statistics', 'augment'),
       }),
   },
   grasp: {
     about: 'GraSP: what gradient flow needs most, chosen once before training',
     amount: 'density',
     layouts: ['global', ...sparse],
-    options: ['dense', 'perClass', 'rounds', 'temperature', 'redrawClassifier', 'step'],
+    options: ['dense', 'perClass', 'rounds', 'temperature', 'redrawClassifier'],
     make: (given) =>
       grasp({
         density: given.density,
         ...rankingOf(given),
-        ...pick(given, 'perClass', 'rounds', 'temperature', 'redrawClassifier', 'step'),
+        ...pick<GraspOptions>(given, 'perClass', 'rounds', 'temperature', 'redrawClassifier'),
       }),
   },
   lt: {
@@ -117,7 +132,7 @@ export const methods = {
       lotteryTicket({
         density: given.density,
         ...pickRule(given),
-        ...pick(given, 'pruneFraction', 'rewindStep', 'perturb'),
+        ...pick<LotteryTicketOptions>(given, 'pruneFraction', 'rewindStep', 'perturb'),
       }),
   },
   set: {
@@ -129,7 +144,7 @@ export const methods = {
       set({
         density: given.density,
         ...layoutOf(given),
-        ...pick(given, ...times, 'dropBy'),
+        ...pick<SetOptions>(given, ...times, 'dropBy'),
         ...dropFractionOf(given, 0.3, 0),
       }),
   },
@@ -142,7 +157,7 @@ export const methods = {
       dsr({
         density: given.density,
         ...pickRule(given),
-        ...pick(given, 'threshold', 'replaceShare', 'periods', 'stopAt'),
+        ...pick<DsrOptions>(given, 'threshold', 'replaceShare', 'periods', 'stopAt'),
       }),
   },
   rigl: {
@@ -151,18 +166,23 @@ export const methods = {
     layouts: sparse,
     options: ['dense', ...times, ...fraction],
     make: (given) =>
-      rigl({ density: given.density, ...layoutOf(given), ...pick(given, ...times), ...dropFractionOf(given, 0.3, 0) }),
+      rigl({
+        density: given.density,
+        ...layoutOf(given),
+        ...pick<RiglOptions>(given, ...times),
+        ...dropFractionOf(given, 0.3, 0),
+      }),
   },
   mest: {
     about: 'MEST: drops small weights, grows random ones, by stages (EM, EM&S)',
     amount: 'density',
     layouts: [],
-    options: ['dense', 'stages', 'updateEveryEpochs', 'gradientWeight'],
+    options: ['dense', 'stages', 'network', 'updateEveryEpochs', 'gradientWeight'],
     make: (given) =>
       mest({
         density: given.density,
         ...pickRule(given),
-        ...pick(given, 'stages', 'updateEveryEpochs', 'gradientWeight'),
+        ...pick<MestOptions>(given, 'stages', 'network', 'updateEveryEpochs', 'gradientWeight'),
       }),
   },
   snfs: {
@@ -174,7 +194,7 @@ export const methods = {
       snfs({
         density: given.density,
         ...layoutOf(given),
-        ...pick(given, ...times, 'smoothing'),
+        ...pick<SnfsOptions>(given, ...times, 'smoothing'),
         ...dropFractionOf(given, 0.5, 0),
       }),
   },
@@ -183,7 +203,12 @@ export const methods = {
     amount: 'density',
     layouts: ['uniform', 'er', 'erk', 'global'],
     options: ['dense', ...times],
-    make: (given) => gradualMagnitude({ density: given.density, ...rankingOf(given), ...pick(given, ...times) }),
+    make: (given) =>
+      gradualMagnitude({
+        density: given.density,
+        ...rankingOf(given),
+        ...pick<GradualMagnitudeOptions>(given, ...times),
+      }),
   },
   chase: {
     about: 'Chase: dynamic sparsity that removes channels on the way',
@@ -206,7 +231,7 @@ export const methods = {
         density: given.density,
         channelSparsity: given.channelSparsity ?? 0,
         ...layoutOf(given),
-        ...pick(
+        ...pick<ChaseOptions>(
           given,
           'updateEvery',
           'groups',
@@ -227,7 +252,7 @@ export const methods = {
     make: (given) =>
       chex({
         channelSparsity: given.channelSparsity ?? 0,
-        ...pick(given, 'regrowRatio', 'updateEveryEpochs', 'stopAt', 'groups'),
+        ...pick<ChexOptions>(given, 'regrowRatio', 'updateEveryEpochs', 'stopAt', 'groups'),
       }),
   },
 } as const satisfies Record<string, Method>;

@@ -13,11 +13,19 @@ export class Graph implements Disposable {
     this.#handle = handle;
   }
 
-  /** Enqueues the recorded ops. */
+  /** Enqueues the recorded ops. Throws ArgumentError where the graph is stale. */
   replay(): void {
-    if (this.#handle === 0)
-      throw new DisposedError('graph.replay: the graph has been disposed', { op: 'graph.replay' });
-    this.native.replay(this.#handle);
+    this.native.replay(this.#living('graph.replay'));
+  }
+
+  /** Whether it was recorded for the pattern of a mask that has changed since; then dispose it and record again. */
+  get stale(): boolean {
+    return this.native.isStale(this.#living('graph.stale'));
+  }
+
+  #living(op: string): GraphHandle {
+    if (this.#handle === 0) throw new DisposedError(`${op}: the graph has been disposed`, { op });
+    return this.#handle;
   }
 
   [Symbol.dispose](): void {

@@ -83,10 +83,9 @@ export async function writeCheckpoint(
   model: Classifier,
   position: () => TrainingPosition,
   extra: Readonly<Record<string, string>>,
-  memory: ReadonlyMap<string, Tensor> = new Map(),
+  memory: readonly NamedTensor[] | Promise<readonly NamedTensor[]> = [],
 ): Promise<void> {
-  const remembered = [...memory].map(([name, tensor]) => stored(`${MEMORY}${name}`, tensor));
-  const tensors = await Promise.all([...snapshot(model), ...remembered]);
+  const [remembered, ...tensors] = await Promise.all([memory, ...snapshot(model)]);
   // Only now: sums of the position are complete once every step enqueued before the snapshot has run.
   const now = position();
   const metadata = {
@@ -96,7 +95,12 @@ export async function writeCheckpoint(
     position: JSON.stringify(now),
     extra: JSON.stringify(extra),
   };
-  await writeSafetensors(path, [...tensors, ...batchCounts(model, now.step)], metadata);
+  await writeSafetensors(path, [...tensors, ...remembered, ...batchCounts(model, now.step)], metadata);
+}
+
+/** What a mask strategy remembers, as a checkpoint holds it; of the moment of the call. */
+export async function readMemory(memory: ReadonlyMap<string, Tensor>): Promise<readonly NamedTensor[]> {
+  return await Promise.all([...memory].map(([name, tensor]) => stored(`${MEMORY}${name}`, tensor)));
 }
 
 /** Reads are enqueued at once, so that they all see the same step. */

@@ -24,6 +24,7 @@ export class SparsityState implements Disposable {
   readonly #exploration: Exploration;
   readonly #warnings: string[] = [];
   #churn: ReadonlyMap<string, Churn> = new Map();
+  #disposed = false;
 
   /** Gives every weight a mask (all kept) when there is a strategy. */
   constructor(model: Classifier, strategy: MaskStrategy | undefined) {
@@ -36,8 +37,9 @@ export class SparsityState implements Disposable {
     this.#exploration = new Exploration(this.#views.layers);
   }
 
-  /** Tensors that a checkpoint must hold beside those of the model, by name. */
+  /** Tensors that a checkpoint must hold beside those of the model, by name; none once the training is over. */
   get memory(): ReadonlyMap<string, Tensor> {
+    if (this.#disposed) return new Map();
     const explored = [...this.#exploration.bits].map(([name, bits]): [string, Tensor] => [`${EXPLORED}${name}`, bits]);
     return new Map([...this.#memory.lasting, ...explored]);
   }
@@ -136,7 +138,12 @@ export class SparsityState implements Disposable {
     return BigInt.asUintN(64, folded).toString(16).padStart(16, '0');
   }
 
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
   [Symbol.dispose](): void {
+    this.#disposed = true;
     this.#exploration[Symbol.dispose]();
     this.#memory[Symbol.dispose]();
   }

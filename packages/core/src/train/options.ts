@@ -35,7 +35,8 @@ export interface TrainOptions {
 export interface Run extends AsyncIterable<TrainEvent> {
   /**
    * Writes weights, masks, momentum, previous gradient, random state and position to `path` (safetensors), under a temporary name
-   * first. May be called at any event. `extra` is kept as is in the checkpoint. Throws IoError.
+   * first. May be called at any event, and after the last step. `extra` is kept as is in the checkpoint. Throws IoError, and
+   * ArgumentError for a run with a mask strategy that was left before its last step.
    */
   save(path: string, extra?: Readonly<Record<string, string>>): Promise<void>;
 }

@@ -135,7 +135,8 @@ export class TrainStep implements Disposable {
     const kind = { dense, skip, twoPasses, unscale, observe: needs.observe === true };
     const key = JSON.stringify(kind);
     let graph = this.#graphs.get(key);
-    if (graph === undefined) {
+    if (graph === undefined || graph.stale) {
+      graph?.[Symbol.dispose]();
       graph = this.model.device.capture(() => scope(() => this.#record(kind)));
       this.#graphs.set(key, graph);
     }

@@ -1,5 +1,13 @@
 import { ArgumentError, NonFiniteError } from '../errors.js';
-import { loadOptimizer, loadWeights, memoryOf, type TrainingPosition, writeCheckpoint } from '../io/checkpoint.js';
+import {
+  loadOptimizer,
+  loadWeights,
+  memoryOf,
+  readMemory,
+  type TrainingPosition,
+  writeCheckpoint,
+} from '../io/checkpoint.js';
+import type { NamedTensor } from '../io/safetensors.js';
 import type { Classifier } from '../models/classifier.js';
 import type { OptimizerCounts } from '../optim/state.js';
 import { densityOf, SparsityState } from '../sparsity/state.js';
@@ -14,6 +22,7 @@ import { Loader } from './loader.js';
 import { nonFiniteParameter } from './nonFinite.js';
 import type { Run, TrainOptions } from './options.js';
 import { probeCurvature, probeGradient } from './probe.js';
+import { descriptionOf, settingOf } from './setting.js';
 import { type StepResult, TrainStep } from './step.js';
 
 /** Sums over the steps of an epoch. */
@@ -38,6 +47,7 @@ class Training implements Run {
   readonly #model: Classifier;
   readonly #options: TrainOptions;
   readonly #batchSize: number;
+  readonly #description: Description;
   readonly #seed: number;
   readonly #length: TrainingLength;
   readonly #sparsity: SparsityState;
@@ -53,17 +63,19 @@ class Training implements Run {
   #lastTestAccuracy: number | undefined;
   #clock = performance.now();
   #started = false;
+  /** Of the strategy, once the iteration is over. */
+  #finalMemory: readonly NamedTensor[] | undefined;
 
   constructor(model: Classifier, options: TrainOptions) {
     this.#model = model;
     this.#options = options;
     this.#batchSize = positiveInteger('train', 'batchSize', options.batchSize ?? 128);
     this.#seed = options.seed ?? 0;
+    this.#description = descriptionOf(model, options, this.#batchSize);
     this.#length = new TrainingLength(options, this.#batchSize);
     checkModel(model, options);
     const position = options.resume?.position;
-    if (options.resume !== undefined)
-      checkResume(options.resume.position, this.#length.totalSteps, this.#description());
+    if (options.resume !== undefined) checkResume(options.resume.position, this.#length.totalSteps, this.#description);
     this.#sparsity = new SparsityState(model, options.sparsity);
     this.#flops = new FlopsMeter(model, options.data.imageShape, position?.trainFlops ?? 0);
     this.#startStep = position?.step ?? 0;
@@ -81,7 +93,15 @@ class Training implements Run {
 
   async save(path: string, extra: Readonly<Record<string, string>> = {}): Promise<void> {
     const step = this.#step;
-    await writeCheckpoint(path, this.#model, () => this.#position(step), extra, this.#sparsity.memory);
+    if (this.#sparsity.disposed && this.#options.sparsity !== undefined && step < this.#length.totalSteps) {
+      throw new ArgumentError(
+        `save: the run was left after ${step} of ${this.#length.totalSteps} steps, and what its mask strategy remembered is ` +
+          'freed; save at an event, inside the loop',
+        { op: 'save' },
+      );
+    }
+    const memory = this.#finalMemory ?? readMemory(this.#sparsity.memory);
+    await writeCheckpoint(path, this.#model, () => this.#position(step), extra, memory);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainEvent> {
@@ -93,6 +113,7 @@ class Training implements Run {
       shuffle: { seed: this.#seed, augment },
     });
     using sparsity = this.#sparsity;
+    await using _ = { [Symbol.asyncDispose]: () => this.#keepMemory() };
     using trainStep = new TrainStep(this.#model, {
       optimizer,
       labelSmoothing,
@@ -104,6 +125,11 @@ class Training implements Run {
     yield await this.#startEvent();
     yield* this.#warnings();
     yield* this.#loop(trainStep, loader, evaluation);
+  }
+
+  /** Reads what the strategy remembers before its tensors go, so that `save` still works. After a fault there is nothing to keep. */
+  async #keepMemory(): Promise<void> {
+    this.#finalMemory = await readMemory(this.#sparsity.memory).catch(() => []);
   }
 
   async *#loop(trainStep: TrainStep, loader: Loader, evaluation: LazyEvaluator): AsyncGenerator<TrainEvent> {
@@ -308,28 +334,12 @@ class Training implements Run {
   }
 
   async #startEvent(): Promise<StartEvent> {
-    const { data } = this.#options;
-    const { kind, name, isa, threads } = this.#model.device;
-    const { optimizer, sparsity, batchSize, seed, dtype } = this.#description();
     return {
       type: 'start',
-      model: this.#model.name,
+      ...settingOf(this.#model, this.#options, this.#description),
       ...densityOf(this.#model.arena),
       checksum: await this.#sparsity.checksum(),
       flops: this.#flops.forward,
-      optimizer,
-      sparsity,
-      batchSize,
-      seed,
-      dtype,
-      device: { kind, name, isa, threads },
-      dataset: {
-        name: data.name,
-        synthetic: data.synthetic,
-        classes: data.classes,
-        trainSize: data.train.size,
-        testSize: data.test.size,
-      },
       stepsPerEpoch: this.#length.stepsPerEpoch,
       totalSteps: this.#length.totalSteps,
       startStep: this.#startStep,
@@ -353,20 +363,8 @@ class Training implements Run {
     };
   }
 
-  #description(): Description {
-    const { optimizer, sparsity, data } = this.#options;
-    return {
-      optimizer: optimizer.name,
-      sparsity: sparsity?.name ?? 'dense',
-      batchSize: this.#batchSize,
-      seed: this.#seed,
-      dtype: this.#model.dtype,
-      datasetName: data.name,
-    };
-  }
-
   #position(step: number): TrainingPosition {
-    const { optimizer, sparsity, batchSize, seed, dtype, datasetName } = this.#description();
+    const { optimizer, sparsity, batchSize, seed, dtype, datasetName } = this.#description;
     const { skippedSteps, skippedPerturbations, lossScale, goodSteps } = this.#counts;
     return {
       step,
