@@ -66,6 +66,29 @@ eachDevice('products that skip masked weights', (device) => {
   });
 
   describe('in a recorded step', () => {
+    it('are compiled for it, and it must be recorded again when the mask changes', async () => {
+      using handles = new Handles(device);
+      const kept = draw(4, 300);
+      const mask = handles.mask(kept, [outputs, inputs]);
+      const w = masked(kept);
+      const [tx, tw] = [handles.f32(x, [batch, inputs]), handles.f32(w, [outputs, inputs])];
+      const y = handles.filled([batch, outputs], 0);
+      native.captureBegin(device.handle);
+      native.copy(handles.own(native.linear(tx, tw, mask, 0)), y);
+      const graph = native.captureEnd(device.handle);
+      native.replay(graph);
+      expectClose(
+        await native.read(y),
+        product([batch, inputs, outputs], at(x, inputs), (i, o) => at(w, inputs)(o, i)),
+      );
+      expect(native.isStale(graph)).toBe(false);
+      native.maskWrite(mask, packBits(draw(5, 300)));
+      const bakedIn = device.kind === 'cuda'; // the CPU looks at the mask whenever it runs
+      expect(native.isStale(graph)).toBe(bakedIn);
+      if (bakedIn) expect(() => native.replay(graph)).toThrow(/a mask has changed.*record the step again/);
+      native.disposeGraph(graph);
+    });
+
     it('read the weights of each replay', async () => {
       using handles = new Handles(device);
       const kept = draw(3, 200);

@@ -12,13 +12,14 @@ Pending::Pending(Napi::Env env) : channel_(Channel::New(env, "s2sam", 0, 1, this
 
 Napi::Value Pending::add(Napi::Env env, Device& device, const char* op, std::function<Napi::Value(Napi::Env)> result) {
   const std::uint64_t id = next_++;
-  const auto waiter =
-      waiters_.emplace(id, Waiter{&device, op, Napi::Promise::Deferred::New(env), std::move(result)}).first;
-  if (waiters_.size() == 1) channel_.Ref(env);
+  // First, since it throws where the device has failed. What it calls reaches settle() through the event loop, so after this.
   backend::on_complete(*device.stream, [channel = channel_, id](std::exception_ptr failure) {
     auto completion = std::make_unique<Completion>(id, std::move(failure));
     if (channel.NonBlockingCall(completion.get()) == napi_ok) completion.release();  // settle() owns it now
   });
+  const auto waiter =
+      waiters_.emplace(id, Waiter{&device, op, Napi::Promise::Deferred::New(env), std::move(result)}).first;
+  if (waiters_.size() == 1) channel_.Ref(env);
   return waiter->second.deferred.Promise();
 }
 

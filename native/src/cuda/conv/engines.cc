@@ -54,10 +54,15 @@ std::optional<Engine> made(const Candidate& candidate) {
   }
 }
 
-/// Whether skipping masked weights takes less time than the dense engine.
-bool faster_sparse(const Op& op, const Problem& problem, const ops::MaskRef& mask, const Engine& dense) {
-  const Engine sparse = [&](const Op& trial, const Tensors& tensors) { sparse::run(trial, problem, tensors, mask); };
-  return Trial(op.limits().index, problem).fastest({dense, sparse}) == std::size_t{1};
+Engine sparse_engine(const Problem& problem, const ops::MaskRef& mask) {
+  return [problem, mask](const Op& op, const Tensors& tensors) { sparse::run(op, problem, tensors, mask); };
+}
+
+/// What is to be recorded has run before.
+bool ready(const Op& op, const Problem& problem, const ops::MaskRef& mask) {
+  if (!op.stream().capturing() || sparse::ran(problem, *mask)) return true;
+  const BesideCapture beside;
+  return Trial(op.limits().index, problem).works(sparse_engine(problem, mask)) && sparse::ran(problem, *mask);
 }
 
 }  // namespace
@@ -109,7 +114,7 @@ Engine Engines::choose(const Op& op, const Problem& problem) const {
   }
   const std::optional<std::size_t> best = trial.fastest(engines);
   if (!best) throw Error(Code::internal, op.name(), "no engine computes " + question + "; use smaller images or a smaller batch");
-  if (cache_) cache_->keep(question, names[*best]);
+  if (cache_ && trial.timed()) cache_->keep(question, names[*best]);
   return std::move(engines[*best]);
 }
 
@@ -120,20 +125,25 @@ const Engine& Engines::of(const Op& op, const Problem& problem) {
   return chosen_.emplace(problem, choose(op, problem)).first->second;
 }
 
+/// Whether skipping masked weights takes less time than the dense engine.
+bool Engines::sparse_is_faster(const Op& op, const Problem& problem, const ops::MaskRef& mask) {
+  const std::string question = problem.name() + "-kept" + std::to_string(sparse::half_percent_kept(*mask));
+  if (const auto found = skips_.find(question); found != skips_.end()) return found->second;
+  const BesideCapture beside;
+  const std::optional<std::string> known = cache_->find(question);
+  bool faster = known == sparse_kind;
+  if (!faster && known != dense_kind) {
+    Trial trial(op.limits().index, problem);
+    faster = trial.fastest({of(op, problem), sparse_engine(problem, mask)}) == std::size_t{1};
+    if (trial.timed()) cache_->keep(question, faster ? sparse_kind : dense_kind);
+  }
+  return skips_.emplace(question, faster).first->second;
+}
+
 bool Engines::skips_masked(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask) {
   const bool considered = pinned_.empty() || pinned_ == sparse_kind;
   if (!considered || !sparse::usable(op, problem, tensors, mask)) return false;
-  if (!pinned_.empty()) return true;
-  const std::string question = problem.name() + "-kept" + std::to_string(sparse::half_percent_kept(*mask));
-  auto found = skips_.find(question);
-  if (found == skips_.end()) {
-    const BesideCapture beside;
-    const std::optional<std::string> known = cache_->find(question);
-    const bool skips = known == sparse_kind || (known != dense_kind && faster_sparse(op, problem, mask, of(op, problem)));
-    cache_->keep(question, skips ? sparse_kind : dense_kind);
-    found = skips_.emplace(question, skips).first;
-  }
-  return found->second;
+  return (!pinned_.empty() || sparse_is_faster(op, problem, mask)) && ready(op, problem, mask);
 }
 
 void run(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask) {

@@ -23,13 +23,13 @@ class Engines {
 
   /// Ready to run, also in a recorded step.
   const Engine& of(const Op& op, const Problem& problem);
-  /// Whether sparse::run should compute it instead. While a step is recorded, that is so where it was before with this
-  /// mask.
+  /// Whether sparse::run should compute it instead.
   bool skips_masked(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask);
 
  private:
   std::vector<Candidate> candidates(const Problem& problem) const;
   Engine choose(const Op& op, const Problem& problem) const;
+  bool sparse_is_faster(const Op& op, const Problem& problem, const ops::MaskRef& mask);
 
   std::string pinned_;
   std::shared_ptr<const Cublas> cublas_;

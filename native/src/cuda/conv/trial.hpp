@@ -16,6 +16,8 @@ class Trial {
   bool works(const Engine& engine);
   /// The index of the fastest; of the first where there is not the memory to try; nothing where none works.
   std::optional<std::size_t> fastest(const std::vector<Engine>& engines);
+  /// Whether there was the memory, so that an answer is worth keeping.
+  bool timed() const { return !memory_.empty(); }
 
  private:
   /// False where there is not the memory.

@@ -42,21 +42,30 @@ bool suits(const conv::Problem& problem, const ops::MaskRef& mask) {
          mask->count < most && problem.pixels_in() < most;
 }
 
-/// What is compiled from the mask's bits of now; null where there is nothing and a step is being recorded.
-Compiled* compiled_of(const Op& op, Mask& mask) {
-  MaskPlans& plans = plans_of(mask);
-  if (plans.edited_by_recording) return nullptr;
-  if (plans.compiled == nullptr || plans.compiled->version != mask.version) {
-    if (op.stream().capturing()) return nullptr;
-    plans.compiled = std::make_shared<Compiled>();
-    plans.compiled->version = mask.version;
-    plans.compiled->rows.emplace(op, mask, false, Pattern::unknown);
+/// What is compiled from the mask's bits of now; empty when they are new.
+Compiled& compiled_of(Mask& mask) {
+  std::shared_ptr<Compiled>& compiled = plans_of(mask).compiled;
+  if (compiled == nullptr || compiled->version != mask.version) {
+    compiled = std::make_shared<Compiled>();
+    compiled->version = mask.version;
   }
-  return plans.compiled.get();
+  return *compiled;
+}
+
+/// Calls body(Op) with an op whose work is not recorded, and waits for it where op's is.
+template <class Body>
+void unrecorded(const Op& op, const Body& body) {
+  if (!op.stream().capturing()) return body(op);
+  const BesideCapture beside;
+  op.stream().part<cusparse::Handle>();  // made now, since a step that is recorded cannot
+  Stream& stream = op.stream().beside();
+  stream.submit(op.name(), body);
+  stream.check(cudaStreamSynchronize(stream.handle()), op.name(), "cudaStreamSynchronize");
 }
 
 /// The rows that the pass needs: of W, and for the gradient of the input of W^T.
 const Pattern& pattern_of(const Op& op, Compiled& compiled, const Mask& mask, Pass pass) {
+  if (!compiled.rows) compiled.rows.emplace(op, mask, false, Pattern::unknown);
   if (pass != Pass::data) return *compiled.rows;
   if (!compiled.transposed) compiled.transposed.emplace(op, mask, true, compiled.rows->kept());
   return *compiled.transposed;
@@ -129,17 +138,18 @@ void run_sampled(const Op& op, const cusparse::Handle& handle, const conv::Probl
 }  // namespace
 
 bool usable(const Op& op, const conv::Problem& problem, const conv::Tensors& tensors, const ops::MaskRef& mask) {
-  if (!suits(problem, mask) || cusparse::Api::find() == nullptr) return false;
-  Compiled* compiled = compiled_of(op, *mask);
-  if (compiled == nullptr) return false;
-  auto found = compiled->plans.find(problem);
-  if (op.stream().capturing()) return found != compiled->plans.end() && found->second.matrix && found->second.ran;
-  if (found == compiled->plans.end()) {
-    const Pattern& pattern = pattern_of(op, *compiled, *mask, problem.pass);
-    found = compiled->plans.emplace(problem, make_plan(op, problem, tensors, pattern)).first;
+  if (!suits(problem, mask) || cusparse::Api::find() == nullptr || plans_of(*mask).edited_by_recording) return false;
+  Compiled& compiled = compiled_of(*mask);
+  if (compiled.plans.find(problem) == compiled.plans.end()) {
+    unrecorded(op, [&](const Op& now) {
+      const Pattern& pattern = pattern_of(now, compiled, *mask, problem.pass);
+      compiled.plans.emplace(problem, make_plan(now, problem, tensors, pattern));
+    });
   }
-  return found->second.matrix != nullptr;
+  return compiled.plans.at(problem).matrix != nullptr;
 }
+
+bool ran(const conv::Problem& problem, Mask& mask) { return compiled_of(mask).plans.at(problem).ran; }
 
 int half_percent_kept(Mask& mask) {
   const double kept = static_cast<double>(plans_of(mask).compiled->rows->kept());
@@ -149,7 +159,7 @@ int half_percent_kept(Mask& mask) {
 void run(const Op& op, const conv::Problem& problem, const conv::Tensors& tensors, const ops::MaskRef& mask) {
   const cusparse::Handle& handle = op.stream().part<cusparse::Handle>();
   const std::shared_ptr<Compiled> compiled = plans_of(*mask).compiled;
-  const Pattern& pattern = pattern_of(op, *compiled, *mask, problem.pass);
+  const Pattern& pattern = problem.pass == Pass::data ? *compiled->transposed : *compiled->rows;
   Plan& plan = compiled->plans.at(problem);
   void* values = values_in_scratch(op, problem, pattern);
   handle.api().check(handle.api().set_values(plan.matrix.get(), values), "cusparseSpMatSetValues");

@@ -153,6 +153,15 @@ void Stream::replay(const backend::Recording& recording) {
   completion_.after(mark("replay"), [recording](cudaError_t) {});
 }
 
+Stream& Stream::beside() {
+  if (beside_ == nullptr) {
+    beside_ = std::make_unique<Stream>(limits_.index);
+    beside_->kept_bytes_ = kept_bytes_;
+  }
+  check(cudaStreamWaitEvent(beside_->handle(), before_capture_.get(), 0), "captureBegin", "cudaStreamWaitEvent");
+  return *beside_;
+}
+
 void Stream::note_pattern(NotedPattern pattern) {
   if (capturing_) noted_.push_back(std::move(pattern));
 }
@@ -220,14 +229,12 @@ void Stream::read_now(const char* op, const void* from, void* to, std::size_t by
 
 void Stream::release_later(std::vector<backend::Memory> blocks) {
   if (blocks.empty()) return;
-  Event event;
-  if (capturing_) {  // nothing runs on this stream meanwhile
-    event = std::move(before_capture_);
-    before_capture_ = make_event("release");
-  } else {
-    event = mark("release");
+  if (capturing_) {  // no mark can be set in a stream that records, but nothing runs on it meanwhile
+    const BesideCapture beside;
+    check(cudaEventSynchronize(before_capture_.get()), "release", "cudaEventSynchronize");
+    return blocks.clear();
   }
-  completion_.after(std::move(event), [kept = std::make_shared<std::vector<backend::Memory>>(std::move(blocks))](cudaError_t) {
+  completion_.after(mark("release"), [kept = std::make_shared<std::vector<backend::Memory>>(std::move(blocks))](cudaError_t) {
     kept->clear();
   });
 }

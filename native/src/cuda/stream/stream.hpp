@@ -105,6 +105,10 @@ class Stream {
   /// Whether a mask that the step was compiled for has other bits by now.
   static bool stale(const backend::Recording& recording);
 
+  /// Another stream of the device, for what must be done but not recorded while a step is: it waits for what was enqueued on this one
+  /// before. Use it under a BesideCapture.
+  Stream& beside();
+
   void upload(std::shared_ptr<const void> host, const Tensor& y);
   void download(const Tensor& x, void* host);
 
@@ -146,6 +150,7 @@ class Stream {
   bool capturing_ = false;
   CudaStream stream_, copies_;
   Event before_capture_;
+  std::unique_ptr<Stream> beside_;
   Scratch scratch_;
   Staging staging_;
   backend::Memory faults_, ticket_;
