@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 namespace emulated {
@@ -164,6 +165,15 @@ void run_block(const ThreadState& first, int threads, bool reverse) {
   }
 }
 
+/// S2SAM_EMULATED_BLOCKS=reverse: a kernel must not care in which order its blocks run.
+bool last_block_first() {
+  static const bool reverse = [] {
+    const char* text = std::getenv("S2SAM_EMULATED_BLOCKS");
+    return text != nullptr && std::string_view(text) == "reverse";
+  }();
+  return reverse;
+}
+
 }  // namespace
 
 const ThreadState& thread() { return block().current->state; }
@@ -173,14 +183,10 @@ void run_grid(dim3 grid, dim3 size, const std::function<void()>& body) {
   const std::lock_guard lock(one_at_a_time);
   const int threads = static_cast<int>(size.x * size.y * size.z);
   block().body = &body;
-  bool reverse = false;
-  for (unsigned z = 0; z < grid.z; ++z) {
-    for (unsigned y = 0; y < grid.y; ++y) {
-      for (unsigned x = 0; x < grid.x; ++x) {
-        run_block({{0, 0, 0}, {x, y, z}, size, grid}, threads, reverse);
-        reverse = !reverse;
-      }
-    }
+  const unsigned blocks = grid.x * grid.y * grid.z;
+  for (unsigned i = 0; i < blocks; ++i) {
+    const unsigned b = last_block_first() ? blocks - 1 - i : i;
+    run_block({{0, 0, 0}, {b % grid.x, b / grid.x % grid.y, b / (grid.x * grid.y)}, size, grid}, threads, i % 2 == 1);
   }
 }
 
