@@ -1,8 +1,6 @@
 #include "cpu/check_indices.hpp"
 
-#include <string>
-
-#include "s2sam/error.hpp"
+#include "s2sam/wrong_data.hpp"
 
 namespace s2sam {
 
@@ -11,9 +9,7 @@ void check_indices(const char* op, const char* what, const Tensor& indices, std:
   const std::int64_t count = indices.shape.count();
   for (std::int64_t i = 0; i < count; ++i) {
     if (index[i] >= 0 && index[i] < limit) continue;
-    throw Error(Code::argument, op,
-                std::string(what) + "[" + std::to_string(i) + "] is " + std::to_string(index[i]) +
-                    ", but must be at least 0 and less than " + std::to_string(limit));
+    throw index_out_of_range(op, what, i, index[i], limit);
   }
 }
 

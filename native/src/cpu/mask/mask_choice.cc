@@ -1,12 +1,11 @@
 #include <algorithm>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "cpu/chunks.hpp"
 #include "cpu/mask/ranking.hpp"
-#include "s2sam/error.hpp"
 #include "s2sam/ops.hpp"
+#include "s2sam/wrong_data.hpp"
 
 namespace s2sam::ops {
 
@@ -38,12 +37,7 @@ auto ranking_of(Context& context, const std::vector<Mask*>& masks, Candidates ca
 
 [[noreturn]] void too_many(const char* op, const std::vector<Mask*>& masks, Among among, std::int64_t wanted,
                            std::int64_t count) {
-  const bool one = masks.size() == 1;
-  throw Error(Code::argument, op,
-              std::to_string(wanted) + " weights were asked for, but the " +
-                  (one ? "mask over " + masks[0]->shape.string() + " has "
-                       : std::to_string(masks.size()) + " masks together have ") +
-                  std::to_string(count) + words_of(among) + "; ask for 0 to " + std::to_string(count));
+  throw too_few_weights(op, masks.size(), masks[0]->shape, words_of(among), wanted, count);
 }
 
 /// Masks and scores of a command, in the form the rankings take.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "s2sam/ops.hpp"
+#include "s2sam/wrong_data.hpp"
 
 namespace s2sam {
 
@@ -67,21 +68,14 @@ Tensor host_form(const Tensor& tensor, void* data) {
 bool is_host_form(const Tensor& tensor) { return tensor.format == Format::plain && !is_half(tensor.dtype); }
 
 std::exception_ptr error_of(const Fault& fault) {
-  const std::string limit = std::to_string(fault.limit);
   switch (fault.kind) {
     case Fault::none: return nullptr;
     case Fault::index_out_of_range:
       return std::make_exception_ptr(
-          Error(Code::argument, fault.op.get(),
-                std::string(fault.what.get()) + "[" + std::to_string(fault.position) + "] is " + std::to_string(fault.value) +
-                    ", but must be at least 0 and less than " + limit));
+          index_out_of_range(fault.op.get(), fault.what.get(), fault.position, fault.value, fault.limit));
     case Fault::too_few_weights:
-      return std::make_exception_ptr(
-          Error(Code::argument, fault.op.get(),
-                std::to_string(fault.value) + " weights were asked for, but the " +
-                    (fault.position == 1 ? "mask over " + fault.shape.string() + " has "
-                                         : std::to_string(fault.position) + " masks together have ") +
-                    limit + fault.what.get() + "; ask for 0 to " + limit));
+      return std::make_exception_ptr(too_few_weights(fault.op.get(), static_cast<std::size_t>(fault.position), fault.shape,
+                                                     fault.what.get(), fault.value, fault.limit));
   }
   return std::make_exception_ptr(Error(Code::internal, "wait", "the record of faults is damaged"));
 }
