@@ -50,56 +50,59 @@ describe.skipIf(emulatedMissing !== '')(
   },
 );
 
-describe.skipIf(emulatedMissing !== '')('a recorded step on a CUDA device', () => {
-  let native: NativeBinding;
-  let device: DeviceHandle;
-  beforeAll(() => {
-    native = loadEmulated([]);
-    device = native.openDevice(0, 0);
-  });
-  afterAll(() => native.closeDevice(device));
+describe.skipIf(emulatedMissing !== '')(
+  `a recorded step on a CUDA device${emulatedMissing && ` (skipped: ${emulatedMissing})`}`,
+  () => {
+    let native: NativeBinding;
+    let device: DeviceHandle;
+    beforeAll(() => {
+      native = loadEmulated([]);
+      device = native.openDevice(0, 0);
+    });
+    afterAll(() => native.closeDevice(device));
 
-  it('takes no more memory after a thousand replays than after one', async () => {
-    const y = native.create(device, 'f32', [300], false);
-    const x = native.create(device, 'f32', [300], false);
-    native.fill(x, 1);
-    native.captureBegin(device);
-    const doubled = native.affine(x, 2, 0);
-    native.addInto(doubled, 1, y);
-    native.dispose(doubled);
-    const graph = native.captureEnd(device);
-    native.replay(graph);
-    await native.synchronize(device);
-    const once = native.memory(device);
-    for (let i = 1; i < 1000; i++) {
+    it('takes no more memory after a thousand replays than after one', async () => {
+      const y = native.create(device, 'f32', [300], false);
+      const x = native.create(device, 'f32', [300], false);
+      native.fill(x, 1);
+      native.captureBegin(device);
+      const doubled = native.affine(x, 2, 0);
+      native.addInto(doubled, 1, y);
+      native.dispose(doubled);
+      const graph = native.captureEnd(device);
       native.replay(graph);
-      if (i % 100 === 0) await native.read(y);
-    }
-    expect(await native.read(y)).toEqual(new Float32Array(300).fill(2000));
-    expect(native.memory(device)).toEqual(once);
-    native.disposeGraph(graph);
-    for (const tensor of [x, y]) native.dispose(tensor);
-  });
+      await native.synchronize(device);
+      const once = native.memory(device);
+      for (let i = 1; i < 1000; i++) {
+        native.replay(graph);
+        if (i % 100 === 0) await native.read(y);
+      }
+      expect(await native.read(y)).toEqual(new Float32Array(300).fill(2000));
+      expect(native.memory(device)).toEqual(once);
+      native.disposeGraph(graph);
+      for (const tensor of [x, y]) native.dispose(tensor);
+    });
 
-  it('refuses what would wait for the device, and can be given up', async () => {
-    const x = native.create(device, 'f32', [4], false);
-    native.captureBegin(device);
-    native.fill(x, 5);
-    expect(() => native.read(x)).toThrow(/nothing runs while a step is recorded/);
-    native.captureAbort(device);
-    expect(await native.read(x)).toEqual(new Float32Array(4));
-    native.dispose(x);
-  });
+    it('refuses what would wait for the device, and can be given up', async () => {
+      const x = native.create(device, 'f32', [4], false);
+      native.captureBegin(device);
+      native.fill(x, 5);
+      expect(() => native.read(x)).toThrow(/nothing runs while a step is recorded/);
+      native.captureAbort(device);
+      expect(await native.read(x)).toEqual(new Float32Array(4));
+      native.dispose(x);
+    });
 
-  it('finds out which label was wrong, in the words of the CPU', async () => {
-    const logits = native.create(device, 'f32', [3, 4], false);
-    const labels = native.create(device, 'i32', [3], false);
-    native.write(labels, Int32Array.of(0, 4, -1));
-    const results = native.softmaxCrossEntropy(logits, labels, 0);
-    await expect(native.synchronize(device)).rejects.toThrow(
-      'softmaxCrossEntropy: labels[1] is 4, but must be at least 0 and less than 4',
-    );
-    await native.synchronize(device);
-    for (const tensor of [logits, labels, ...results]) native.dispose(tensor);
-  });
-});
+    it('finds out which label was wrong, in the words of the CPU', async () => {
+      const logits = native.create(device, 'f32', [3, 4], false);
+      const labels = native.create(device, 'i32', [3], false);
+      native.write(labels, Int32Array.of(0, 4, -1));
+      const results = native.softmaxCrossEntropy(logits, labels, 0);
+      await expect(native.synchronize(device)).rejects.toThrow(
+        'softmaxCrossEntropy: labels[1] is 4, but must be at least 0 and less than 4',
+      );
+      await native.synchronize(device);
+      for (const tensor of [logits, labels, ...results]) native.dispose(tensor);
+    });
+  },
+);

@@ -85,7 +85,7 @@ describe('the file that S2SAM_CUDA_BINARY names', () => {
     await expectRefusal(reason);
   });
 
-  it.skipIf(!canCompile)('is for the CPU', async () => {
+  it.skipIf(!canCompile)('is for the CPU (skipped without a C compiler)', async () => {
     machine('silent');
     vi.stubEnv('S2SAM_CUDA_BINARY', cpuBinary);
     await expectRefusal(/it is a binary for the cpu backend/);

@@ -88,7 +88,7 @@ eachDevice('an arena of several parameters', (device) => {
   });
 
   it.skipIf(!native.stores('bf16')).each(['f16', 'bf16'] as const)(
-    'writes the working copy in %s too',
+    'writes the working copy in %s too (skipped where the device stores no 16-bit types)',
     async (compute) => {
       using handles = new Handles(device);
       const { working, half } = await step(handles, 0, bounds, compute);

@@ -50,7 +50,7 @@ const machine = (answer: Script): Record<string, string> => ({
 });
 
 describe('openDevice', () => {
-  it.skipIf(hasDriver)('never falls back from an explicit cuda', async () => {
+  it.skipIf(hasDriver)('never falls back from an explicit cuda (skipped where there is a driver)', async () => {
     for (const wish of ['cuda', 'cuda:0'] as const) {
       const error = await openDevice(wish).catch((caught: unknown) => caught);
       expect(error).toMatchObject({ code: 'ERR_DEVICE_UNAVAILABLE', name: 'DeviceUnavailableError' });
@@ -59,7 +59,7 @@ describe('openDevice', () => {
     }
   });
 
-  it.skipIf(hasDriver)('auto takes the CPU and says in one line why', async () => {
+  it.skipIf(hasDriver)('auto takes the CPU and says in one line why (skipped where there is a driver)', async () => {
     const lines: string[] = [];
     await using device = await openDevice('auto', { notify: (line) => lines.push(line) });
     expect(device.kind).toBe('cpu');
