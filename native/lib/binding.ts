@@ -63,6 +63,45 @@ export interface BackendInfo {
   build: Record<string, string>;
 }
 
+/** One op while a profile was taken. */
+export interface ProfileSpan {
+  readonly op: string;
+  /** What `label` said when it was enqueued; '' where nothing. */
+  readonly label: string;
+  /** Seconds since the profile began. */
+  readonly begin: number;
+  readonly end: number;
+  /** Floating-point operations of convolutions and linear layers, at kept weights only. */
+  readonly flops: number;
+  /** Bytes of the tensors it reads and writes, each counted once. */
+  readonly bytes: number;
+}
+
+/** What a device's threads reach together at most: GFLOP/s in f32, GB/s. */
+export interface MachinePeaks {
+  /** Fused multiply-adds on registers. */
+  readonly arithmetic: number;
+  /** The same with one operand of each loaded from the first-level or the second-level cache. */
+  readonly firstLevel: number;
+  readonly secondLevel: number;
+  /** Copying: bytes read plus bytes written. */
+  readonly memory: number;
+}
+
+/** How one pass over one layer is computed. */
+export interface KernelChoice {
+  /** The layer, see `label`. */
+  readonly label: string;
+  /** `conv2d`, `conv2dBackwardData`, `conv2dBackwardWeight` or their linear counterparts. */
+  readonly op: string;
+  /** Share of weights kept when it was chosen. */
+  readonly density: number;
+  /** E.g. `sparse, 1x7 pixels, 32 channels at a time`, `dense`. */
+  readonly kernel: string;
+  /** What was timed, in milliseconds; empty where a rule decided. */
+  readonly candidates: readonly { readonly kernel: string; readonly milliseconds: number }[];
+}
+
 export interface MemoryInfo {
   /** Bytes in tensors that are alive. */
   active: number;
@@ -96,6 +135,18 @@ export interface NativeBinding {
   trim(device: DeviceHandle): void;
   /** Resolves after everything enqueued so far; rejects with the first error a command met since the last wait. */
   synchronize(device: DeviceHandle): Promise<void>;
+
+  // ---- profiles (CPU) --------------------------------------------------------------------------------------------------
+  /** Ops enqueued or recorded from now on carry this text in profiles; '' ends that. */
+  label(device: DeviceHandle, text: string): void;
+  /** From now on ops are timed as they run. */
+  beginProfile(device: DeviceHandle): void;
+  /** What has run since, in order. Wait for the device first: what still runs is left out. */
+  endProfile(device: DeviceHandle): ProfileSpan[];
+  /** How layers have been computed so far, in the order of first use; of layers whose mask changed, the newest. Empty on CUDA. */
+  choices(device: DeviceHandle): KernelChoice[];
+  /** Takes about a second. */
+  measurePeaks(device: DeviceHandle): Promise<MachinePeaks>;
 
   // ---- tensors -------------------------------------------------------------------------------------------------------
   /** Whether the backend computes with this type; the CPU has no f16 and bf16. */

@@ -69,6 +69,40 @@ void replay(Stream&, Recording);
 /// Whether what was recorded works with the pattern of a mask that has changed since, and must be recorded again.
 bool stale(const Recording&);
 
+/// What one command did while a profile was taken.
+struct Span {
+  const char* op;
+  std::uint32_t label;         ///< see `label`
+  double begin, end;           ///< seconds since the profile began
+  double flops, bytes;         ///< of the arithmetic done; of memory the command had to read and write
+};
+/// Commands enqueued from now on carry this number. It means nothing to the backend.
+void label(Stream&, std::uint32_t number);
+/// From now on commands are timed as they run. Throws Error{argument} where a backend cannot time them.
+void begin_profile(Stream&);
+/// The commands that have run since begin_profile, in order; timing ends.
+std::vector<Span> end_profile(Stream&);
+
+/// How one pass over one layer is computed.
+struct KernelChoice {
+  const char* op;
+  std::uint32_t label;
+  double density;
+  std::string kernel;
+  std::vector<std::pair<std::string, double>> candidates;  ///< what was timed, in milliseconds; none where a rule decided
+};
+/// Of every layer that ran, in the order of first use, the newest choice.
+std::vector<KernelChoice> choices(Stream&);
+
+/// What this machine can do at most, on the stream's threads, in GFLOP/s of f32 and GB/s.
+struct Peaks {
+  double arithmetic;            ///< fused multiply-adds on registers
+  double first_level, second_level;  ///< the same with one operand loaded from that cache
+  double memory;                ///< copying, bytes read plus bytes written
+};
+/// Enqueues measuring them, which takes about a second. Throws Error{argument} where a backend cannot.
+void measure_peaks(Stream&, std::shared_ptr<Peaks> result);
+
 /// Enqueues y = the row-major elements at `host` (f32 for f16 and bf16), which is kept alive until then.
 void upload(Stream&, std::shared_ptr<const void> host, Tensor y);
 /// Enqueues the way back (f16 and bf16 become f32); `host` must stay valid until the stream has passed it.

@@ -33,7 +33,7 @@ napi_value dispatch(napi_env env, napi_callback_info info) {
 
 std::vector<Addon::Bound> all_methods(Addon& addon) {
   std::vector<Addon::Bound> all;
-  for (Methods family : {device_methods(), tensor_methods(), capture_methods(), conv_methods(), norm_methods(),
+  for (Methods family : {device_methods(), profile_methods(), tensor_methods(), capture_methods(), conv_methods(), norm_methods(),
                          pool_methods(), loss_methods(), input_methods(), elementwise_methods(), random_methods(),
                          mask_methods(), optimizer_methods()}) {
     for (const Method& method : family) all.push_back({&addon, &method});

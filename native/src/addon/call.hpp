@@ -151,6 +151,7 @@ class Call {
 
 // The families, one file each.
 Methods device_methods();
+Methods profile_methods();
 Methods tensor_methods();
 Methods capture_methods();
 Methods conv_methods();

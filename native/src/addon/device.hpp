@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "memory/pool.hpp"
@@ -29,6 +32,8 @@ struct Device {
   Pool pool;
   /// Memory from outside the capture that its commands use.
   std::vector<Pool::StoragePtr> captured;
+  /// Numbers of the texts given to `label`; what carries no label has number 0.
+  std::map<std::string, std::uint32_t> labels{{"", 0}};
   std::size_t tensors = 0, masks = 0, graphs = 0;
 };
 

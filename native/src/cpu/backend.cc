@@ -9,6 +9,7 @@
 #include <future>
 
 #include "cpu/memory.hpp"
+#include "cpu/peaks.hpp"
 #include "cpu/stream.hpp"
 #include "s2sam/error.hpp"
 #include "s2sam/ops.hpp"
@@ -113,6 +114,16 @@ void upload(Stream& stream, std::shared_ptr<const void> host, Tensor y) {
 
 void download(Stream& stream, Tensor x, void* host) {
   ops::copy(stream, x, Tensor{x.shape, x.dtype, Format::plain, 0, host});
+}
+
+void label(Stream& stream, std::uint32_t number) { stream.label(number); }
+void begin_profile(Stream& stream) { stream.profile().begin(); }
+std::vector<Span> end_profile(Stream& stream) { return stream.profile().end(); }
+
+std::vector<KernelChoice> choices(Stream& stream) { return stream.choices().all(); }
+
+void measure_peaks(Stream& stream, std::shared_ptr<Peaks> result) {
+  stream.submit("measurePeaks", [=](Context& context) { *result = s2sam::measure_peaks(context); });
 }
 
 void on_complete(Stream& stream, std::function<void(std::exception_ptr)> done) { stream.on_complete(std::move(done)); }

@@ -35,4 +35,13 @@ struct ActivationLayout {
   }
 };
 
+/// Bytes of what is stored together, null tensors counting nothing; for profiles.
+template <class... Tensors>
+double bytes_of(const Tensors&... tensors) {
+  const auto bytes = [](const Tensor& x) {
+    return x ? static_cast<double>(storage_bytes(x.shape, x.dtype, x.format, x.border)) : 0.0;
+  };
+  return (0.0 + ... + bytes(tensors));
+}
+
 }  // namespace s2sam

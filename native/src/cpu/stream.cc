@@ -25,7 +25,7 @@ Stream::~Stream() {
 }
 
 void Stream::submit(const char* op, std::function<void(Context&)> run) {
-  Command command{op, std::move(run)};
+  Command command{op, std::move(run), label_};
   if (capture_) {
     capture_->push_back(std::move(command));
   } else {
@@ -38,20 +38,20 @@ void Stream::begin_capture() { capture_ = std::make_shared<std::vector<Command>>
 CommandList Stream::end_capture() { return std::exchange(capture_, nullptr); }
 
 void Stream::replay(CommandList list) {
-  push({"replay", [this, list = std::move(list)](Context& context) {
+  push({nullptr, [this, list = std::move(list)](Context&) {
           for (const Command& command : *list) {
             if (closing_) return;
-            command.run(context);
+            this->run(command);
           }
         }});
 }
 
 void Stream::on_complete(std::function<void(std::exception_ptr)> done) {
-  push({"wait", [this, done = std::move(done)](Context&) { done(std::exchange(failure_, nullptr)); }});
+  push({nullptr, [this, done = std::move(done)](Context&) { done(std::exchange(failure_, nullptr)); }});
 }
 
 void Stream::after(std::function<void()> done) {
-  push({"after", [done = std::move(done)](Context&) { done(); }});
+  push({nullptr, [done = std::move(done)](Context&) { done(); }});
 }
 
 void Stream::wait() {
@@ -74,6 +74,16 @@ void Stream::push(Command command) {
   ready_.notify_one();
 }
 
+void Stream::run(const Command& command) {
+  context_.set_running({command.op, command.label});
+  if (command.op == nullptr || !profile_.running()) return command.run(context_);
+  context_.take_work();
+  const Profile::Time begin = Profile::now();
+  command.run(context_);
+  const Work work = context_.take_work();
+  profile_.add(command.op, command.label, begin, Profile::now(), work.flops, work.bytes);
+}
+
 void Stream::loop() {
   for (;;) {
     Command command;
@@ -85,7 +95,7 @@ void Stream::loop() {
       queue_.pop_front();
     }
     try {
-      command.run(context_);
+      run(command);
     } catch (...) {
       if (!failure_) failure_ = std::current_exception();
     }

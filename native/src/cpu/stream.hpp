@@ -10,13 +10,21 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "cpu/choices.hpp"
 #include "cpu/isa.hpp"
 #include "cpu/memory.hpp"
+#include "cpu/profile.hpp"
 #include "cpu/workers.hpp"
 
 namespace s2sam {
+
+/// Arithmetic done, and memory that had to be read or written, by one command.
+struct Work {
+  double flops = 0, bytes = 0;
+};
 
 /// What a command may use while it runs: the one submission thread calls commands in order, so nothing here is locked.
 class Context {
@@ -29,6 +37,24 @@ class Context {
   /// Scratch memory, 64-byte aligned, contents undefined, valid until the command ends; every slot is a buffer of its own.
   void* scratch(std::size_t bytes, int slot = 0);
   std::size_t scratch_bytes() const;
+
+  /// Adds to what the running command says it did; for profiles.
+  void count(Work work) {
+    work_.flops += work.flops;
+    work_.bytes += work.bytes;
+  }
+  Work take_work() { return std::exchange(work_, {}); }
+
+  /// The command that runs.
+  struct Running {
+    const char* op;
+    std::uint32_t label;
+  };
+  const Running& running() const { return running_; }
+  void set_running(Running running) { running_ = running; }
+
+  Choices& choices() { return choices_; }
+  const Choices& choices() const { return choices_; }
 
   /// Calls body(i) for i in [0, count), spread over the threads; results must not depend on how. Exceptions of a body reach
   /// the caller (the first one).
@@ -43,11 +69,15 @@ class Context {
   Isa isa_;
   Workers workers_;
   AlignedBuffer scratch_[scratch_slots];
+  Work work_;
+  Running running_{};
+  Choices choices_;
 };
 
 struct Command {
-  const char* op;
+  const char* op;  ///< null for what is no op: waits, replays
   std::function<void(Context&)> run;
+  std::uint32_t label = 0;
 };
 
 /// A recorded command list: the CPU's counterpart of a CUDA graph.
@@ -77,14 +107,21 @@ class Stream {
   /// Blocks. For tests and for closing.
   void wait();
 
+  void label(std::uint32_t number) { label_ = number; }
+  Profile& profile() { return profile_; }
+  const Choices& choices() const { return context_.choices(); }
+
   int threads() const { return context_.threads(); }
   std::size_t scratch_bytes() const { return context_.scratch_bytes(); }
 
  private:
   void push(Command command);
   void loop();
+  void run(const Command& command);
 
   Context context_;
+  Profile profile_;
+  std::uint32_t label_ = 0;
   CommandList capture_;
   std::exception_ptr failure_;  // of the submission thread alone
   std::mutex mutex_;

@@ -145,6 +145,10 @@ void check_offsets(const ActivationLayout& layout) {
 
 }  // namespace
 
+double work_of(const Weights& weights, double kept, const ActivationLayout& outputs) {
+  return 2.0 * kept * static_cast<double>(weights.count()) * static_cast<double>(outputs.n * outputs.h * outputs.w);
+}
+
 int needed_border(const std::vector<Pass>& all, const Tensor& in) {
   int border = 0;
   for (const Pass& pass : all) {
@@ -178,6 +182,8 @@ void correlate(Context& context, Direction direction, const Tensor& in, const Te
     });
   }
   const double kept = density(mask);
+  context.count({work_of(weights, kept, direction == Direction::forward ? call.to : call.from),
+                 bytes_of(in, w, out) + (accumulate ? bytes_of(out) : 0.0)});
   if (kept > dense_above) {
     for (const Pass& pass : all) dense_pass(call, pass);
     return;

@@ -1,12 +1,17 @@
 #pragma once
 
 #include "cpu/conv/pass.hpp"
+#include "cpu/layout.hpp"
 #include "cpu/stream.hpp"
 
 namespace s2sam::conv {
 
 /// Scratch slots of the commands in this folder and in linear/.
 enum Slot { slot_padded, slot_weights, slot_offsets, slot_sums, slot_in, slot_out };
+
+/// Floating-point operations of one pass over a convolution that keeps this share of its weights and whose outputs (y, or
+/// dy) lie so: a multiplication and an addition for each kept weight and output.
+double work_of(const Weights& weights, double kept, const ActivationLayout& outputs);
 
 /// Zero rows or columns around the planes of `in` that the passes read.
 int needed_border(const std::vector<Pass>& passes, const Tensor& in);

@@ -153,6 +153,7 @@ void weight_gradient(Context& context, const Tensor& x, const Tensor& dy, Mask* 
   const Tensor source = with_border(context, x, needed_border(all, x));
   const Call call{context, source, dy, ActivationLayout(source), ActivationLayout(dy), all.front()};
   const double kept = density(mask);
+  context.count({work_of(weights, at == ops::GradientAt::all ? 1.0 : kept, call.to), bytes_of(x, dy, dw)});
   if (at == ops::GradientAt::kept && kept <= dense_above) {
     return sparse_gradient(call, weights, *mask, geometry, accumulate, dw.as<float>());
   }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <tuple>
 
 #include "cpu/activation.hpp"
 #include "cpu/chunks.hpp"
@@ -13,6 +14,7 @@ namespace s2sam {
 /// be y.
 template <std::size_t N, class Row>
 void map_rows(Context& context, const std::array<Tensor, N>& inputs, const Tensor& y, const Row& row) {
+  context.count({.bytes = std::apply([&](const auto&... each) { return bytes_of(each..., y); }, inputs)});
   if (y.format == Format::plain) {
     parallel_chunks(context, y.shape.count(), [&](std::ptrdiff_t, std::ptrdiff_t begin, std::ptrdiff_t end) {
       const float* from[N + 1];

@@ -64,6 +64,7 @@ void batch_norm_backward(Stream& stream, Tensor dy, Tensor x, Tensor y, Tensor, 
   const Backward backward{dy, x,         options.relu ? y : Tensor{}, gamma,    saved_mean, saved_inv_std,
                           dx, dresidual, dgamma,                      dbeta,    training,   accumulate};
   stream.submit("batchNormBackward", [=](Context& context) {
+    context.count({.bytes = bytes_of(dy, x, backward.y, dx, dresidual)});
     const Planes planes(context, x);
     const Partials partials(context, planes.layout);
     auto* line = static_cast<Line*>(context.scratch(static_cast<std::size_t>(planes.layout.c) * sizeof(Line), 1));

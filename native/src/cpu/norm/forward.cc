@@ -61,6 +61,7 @@ void batch_norm_train(Stream& stream, Tensor x, Tensor gamma, Tensor beta, Tenso
                       Tensor) {
   const Normalise normalise{x, gamma, beta, residual, y, saved_mean, saved_inv_std, options.relu};
   stream.submit("batchNormTrain", [=](Context& context) {
+    context.count({.bytes = bytes_of(x, residual, y)});
     const Planes planes(context, x);
     const Partials partials(context, planes.layout);
     by_channel(
@@ -87,6 +88,7 @@ void batch_norm_eval(Stream& stream, Tensor x, Tensor gamma, Tensor beta, Tensor
                      Tensor) {
   const Normalise normalise{x, gamma, beta, residual, y, saved_mean, saved_inv_std, options.relu};
   stream.submit("batchNormEval", [=](Context& context) {
+    context.count({.bytes = bytes_of(x, residual, y)});
     const Planes planes(context, x);
     for (std::int64_t channel = 0; channel < planes.layout.c; ++channel) {
       saved_mean.as<float>()[channel] = running_mean.as<const float>()[channel];

@@ -4,6 +4,7 @@
 
 #include "cpu/check_indices.hpp"
 #include "cpu/chunks.hpp"
+#include "cpu/layout.hpp"
 #include "cpu/optimizer/arena.kernels.hpp"
 #include "s2sam/ops.hpp"
 
@@ -66,6 +67,7 @@ Working working_mode(const Arena& arena, bool ascends) {
 
 void gradient_norm(Stream& stream, Tensor gradient, Tensor bits, Tensor weights, int slot, Tensor stats) {
   stream.submit("gradientNorm", [=](Context& context) {
+    context.count({.bytes = bytes_of(gradient, bits, weights)});
     const std::ptrdiff_t count = gradient.shape.count();
     const auto sum_squares =
         arena_kernels_for(context.isa()).sum_squares[static_cast<bool>(bits)][static_cast<bool>(weights)];
@@ -85,6 +87,9 @@ void gradient_norm(Stream& stream, Tensor gradient, Tensor bits, Tensor weights,
 
 void optimizer_step(Stream& stream, Arena arena, Step options, Tensor hyper_tensor, Tensor stats_tensor) {
   stream.submit("optimizerStep", [=](Context& context) {
+    const double separate = arena.working.data == arena.master.data ? 0.0 : bytes_of(arena.working);
+    context.count({.bytes = bytes_of(arena.gradient, arena.bits, arena.master, arena.master, arena.momentum,
+                                     arena.momentum) + separate});
     const auto* hyper = hyper_tensor.as<const float>();
     auto* stats = stats_tensor.as<float>();
     const bool ascends = options.perturb && may_ascend(hyper[hyper_rho], stats);

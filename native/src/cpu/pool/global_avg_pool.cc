@@ -15,6 +15,7 @@ constexpr int lanes = ActivationLayout::lanes;
 void global_avg_pool_forward(Stream& stream, Tensor x, Tensor y) {
   stream.submit("globalAvgPool", [=](Context& context) {
     const auto sum_at = pool_kernels_for(context.isa()).sum_at;
+    context.count({.bytes = bytes_of(x, y)});
     const ActivationLayout in(x);
     const float share = 1.0F / static_cast<float>(in.h * in.w);
     const Taps whole_row{0, 1, 0, static_cast<int>(in.w), 0, 0, 1};
@@ -34,6 +35,7 @@ void global_avg_pool_forward(Stream& stream, Tensor x, Tensor y) {
 
 void global_avg_pool_backward(Stream& stream, Tensor dy, Tensor dx) {
   stream.submit("globalAvgPoolBackward", [=](Context& context) {
+    context.count({.bytes = bytes_of(dy, dx)});
     const ActivationLayout out(dx);
     const float share = 1.0F / static_cast<float>(out.h * out.w);
     parallel_planes(context, out, [&](std::int64_t block, std::int64_t channel) {

@@ -25,6 +25,7 @@ Taps taps_at(const Window& window, std::int64_t h, std::int64_t w, std::int64_t 
 template <class Prepare, class Body>
 void for_each_window(Context& context, const Tensor& large, const Tensor& small, const Window& window,
                      const Prepare& prepare, const Body& body) {
+  context.count({.bytes = bytes_of(large, small)});
   const ActivationLayout in(large), out(small);
   parallel_planes(context, out, [&](std::int64_t block, std::int64_t channel) {
     prepare(block, channel);

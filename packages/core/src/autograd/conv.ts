@@ -1,6 +1,7 @@
 import type { Parameter } from '../nn/parameter.js';
 import { Tensor } from '../tensor/tensor.js';
-import { record } from './tape.js';
+import { inLayer } from './layer.js';
+import { type Derivative, record } from './tape.js';
 
 export interface Conv2dGeometry {
   readonly stride: readonly [number, number];
@@ -19,8 +20,10 @@ export function conv2d(x: Tensor, w: Parameter, geometry: Conv2dGeometry): Tenso
   const [padH, padW] = geometry.padding;
   const weights = w.weights(geometry.training ?? true, x.dtype);
   const [, , h = 0, width = 0] = x.shape;
-  const y = native.conv2d(x.handle, weights.handle, w.maskHandle, strideH, strideW, padH, padW);
-  return record(Tensor.adopt(x.device, y), [x, w], (dy, sink) => {
+  const y = inLayer(x.device, w, () =>
+    native.conv2d(x.handle, weights.handle, w.maskHandle, strideH, strideW, padH, padW),
+  );
+  const derivative: Derivative = (dy, sink) => {
     sink.parameter(w, (accumulate) => {
       const { gradientEverywhere: everywhere, gradient: dw } = w;
       native.conv2dBackwardWeight(
@@ -52,5 +55,7 @@ export function conv2d(x: Tensor, w: Parameter, geometry: Conv2dGeometry): Tenso
       );
       return into ?? Tensor.adopt(x.device, dx);
     });
-  });
+  };
+  const layer: Derivative = (dy, sink) => inLayer(x.device, w, () => derivative(dy, sink));
+  return record(Tensor.adopt(x.device, y), [x, w], layer);
 }

@@ -1,14 +1,17 @@
 import type { Parameter } from '../nn/parameter.js';
 import { Tensor } from '../tensor/tensor.js';
-import { record } from './tape.js';
+import { inLayer } from './layer.js';
+import { type Derivative, record } from './tape.js';
 
 /** y = x w^T + bias: x [N, I], w [O, I], bias [O] -> [N, O], in the type of x. */
 export function linear(x: Tensor, w: Parameter, bias: Parameter, options: { training?: boolean } = {}): Tensor {
   const { native } = x.device;
   const { training = true } = options;
   const weights = w.weights(training, x.dtype);
-  const y = native.linear(x.handle, weights.handle, w.maskHandle, bias.weights(training).handle);
-  return record(Tensor.adopt(x.device, y), [x, w, bias], (dy, sink) => {
+  const y = inLayer(x.device, w, () =>
+    native.linear(x.handle, weights.handle, w.maskHandle, bias.weights(training).handle),
+  );
+  const derivative: Derivative = (dy, sink) => {
     sink.parameter(bias, (accumulate) => native.linearBackwardBias(dy.handle, bias.gradient.handle, accumulate));
     sink.parameter(w, (accumulate) => {
       const everywhere = w.gradientEverywhere;
@@ -18,7 +21,9 @@ export function linear(x: Tensor, w: Parameter, bias: Parameter, options: { trai
       const dx = native.linearBackwardData(dy.handle, weights.handle, w.maskHandle, into?.handle ?? 0);
       return into ?? Tensor.adopt(x.device, dx);
     });
-  });
+  };
+  const layer: Derivative = (dy, sink) => inLayer(x.device, w, () => derivative(dy, sink));
+  return record(Tensor.adopt(x.device, y), [x, w, bias], layer);
 }
 
 /** Inner products of the rows of a plain x [N, I]: [N, N]. Has no derivative. */

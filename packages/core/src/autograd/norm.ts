@@ -2,7 +2,8 @@ import type { BatchNorm2d, BatchNormApply } from '../nn/layers.js';
 import { Tensor } from '../tensor/tensor.js';
 import { decisions } from './decisions.js';
 import { relu } from './elementwise.js';
-import { record } from './tape.js';
+import { inLayer } from './layer.js';
+import { type Derivative, record } from './tape.js';
 
 /**
  * relu?(gamma * (x - mean) / sqrt(var + eps) + beta + residual?), with the statistics of the batch in training (Ioffe & Szegedy 2015)
@@ -20,25 +21,27 @@ export function batchNorm(x: Tensor, bn: BatchNorm2d, options: BatchNormApply = 
   const mean = bn.running_mean.tensor.handle;
   const variance = bn.running_var.tensor.handle;
   const update = bn.updateStatistics;
-  const outputs = training
-    ? native.batchNormTrain(
-        x.handle,
-        gamma,
-        beta,
-        added,
-        update ? mean : 0,
-        update ? variance : 0,
-        eps,
-        bn.momentum,
-        rectify,
-      )
-    : native.batchNormEval(x.handle, gamma, beta, added, mean, variance, eps, rectify);
+  const outputs = inLayer(x.device, bn.weight, () =>
+    training
+      ? native.batchNormTrain(
+          x.handle,
+          gamma,
+          beta,
+          added,
+          update ? mean : 0,
+          update ? variance : 0,
+          eps,
+          bn.momentum,
+          rectify,
+        )
+      : native.batchNormEval(x.handle, gamma, beta, added, mean, variance, eps, rectify),
+  );
   const adopt = (handle: number): Tensor => Tensor.adopt(x.device, handle);
   const [y, savedMean, savedInvStd] = outputs.slice(0, 3).map(adopt) as [Tensor, Tensor, Tensor];
   const passed = outputs[3] === 0 ? undefined : adopt(outputs[3]);
   const inputs = [x, bn.weight, bn.bias, ...(residual === undefined ? [] : [residual])];
   const saved = passed === undefined ? [savedMean, savedInvStd] : [savedMean, savedInvStd, passed];
-  const derivative = (dy: Tensor, sink: Parameters<Parameters<typeof record>[2]>[1]): void => {
+  const derivative: Derivative = (dy, sink) => {
     const wantResidual = residual !== undefined && sink.needs(residual);
     let dx = 0;
     let dresidual = 0;
@@ -65,5 +68,6 @@ export function batchNorm(x: Tensor, bn: BatchNorm2d, options: BatchNormApply = 
     else dxTensor.dispose();
     if (wantResidual) sink.tensor(residual, () => Tensor.adopt(x.device, dresidual));
   };
-  return record(y, inputs, derivative, saved);
+  const layer: Derivative = (dy, sink) => inLayer(x.device, bn.weight, () => derivative(dy, sink));
+  return record(y, inputs, layer, saved);
 }

@@ -15,7 +15,8 @@ export interface GradientSink {
   needs(x: Tensor): boolean;
 }
 
-type Derivative = (dy: Tensor, sink: GradientSink) => void;
+/** Given the gradient of an op's output, hands those of its inputs to the sink. */
+export type Derivative = (dy: Tensor, sink: GradientSink) => void;
 
 interface Entry {
   readonly output: Tensor;

@@ -1,4 +1,13 @@
-import type { DeviceHandle, DTypeName, HostArray, MemoryInfo, NativeBinding } from '@s2sam/native';
+import type {
+  DeviceHandle,
+  DTypeName,
+  HostArray,
+  KernelChoice,
+  MachinePeaks,
+  MemoryInfo,
+  NativeBinding,
+  ProfileSpan,
+} from '@s2sam/native';
 import { DisposedError } from '../errors.js';
 import { isFloat, Tensor } from '../tensor/tensor.js';
 import { Graph } from './graph.js';
@@ -79,6 +88,27 @@ export class Device implements Disposable, AsyncDisposable {
   /** Waits for everything enqueued so far; rejects with the first error an op met while running. */
   synchronize(): Promise<void> {
     return this.native.synchronize(this.handle);
+  }
+
+  /** From now on ops are timed as they run (CPU only; on CUDA use NVIDIA's nsys). Throws ArgumentError where that cannot be. */
+  beginProfile(): void {
+    this.native.beginProfile(this.handle);
+  }
+
+  /** Waits for everything enqueued so far; the ops that ran since `beginProfile`, in order. */
+  async endProfile(): Promise<ProfileSpan[]> {
+    await this.synchronize();
+    return this.native.endProfile(this.handle);
+  }
+
+  /** How the layers that have run were computed, see `KernelChoice`; empty on CUDA. */
+  kernelChoices(): KernelChoice[] {
+    return this.native.choices(this.handle);
+  }
+
+  /** What the device's threads reach together at most (CPU only); takes about a second, in which nothing else should run. */
+  measurePeaks(): Promise<MachinePeaks> {
+    return this.native.measurePeaks(this.handle);
   }
 
   /**

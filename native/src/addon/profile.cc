@@ -1,0 +1,100 @@
+#include "addon/call.hpp"
+
+namespace s2sam::addon {
+
+namespace {
+
+Napi::Value label(Call& call) {
+  Device& device = call.device(0);
+  const std::string text = call.text(1, "text");
+  const auto [found, added] = device.labels.try_emplace(text, static_cast<std::uint32_t>(device.labels.size()));
+  backend::label(*device.stream, found->second);
+  return call.undefined();
+}
+
+Napi::Value begin_profile(Call& call) {
+  backend::begin_profile(*call.device(0).stream);
+  return call.undefined();
+}
+
+/// The text of every number.
+std::vector<std::string> label_texts(const Device& device) {
+  std::vector<std::string> texts(device.labels.size());
+  for (const auto& [text, number] : device.labels) texts[number] = text;
+  return texts;
+}
+
+Napi::Value end_profile(Call& call) {
+  Device& device = call.device(0);
+  const std::vector<std::string> texts = label_texts(device);
+  const std::vector<backend::Span> spans = backend::end_profile(*device.stream);
+  Napi::Array result = Napi::Array::New(call.env(), spans.size());
+  for (std::uint32_t i = 0; i < spans.size(); ++i) {
+    const backend::Span& span = spans[i];
+    Napi::Object object = Napi::Object::New(call.env());
+    object["op"] = span.op;
+    object["label"] = texts[span.label];
+    object["begin"] = span.begin;
+    object["end"] = span.end;
+    object["flops"] = span.flops;
+    object["bytes"] = span.bytes;
+    result[i] = object;
+  }
+  return result;
+}
+
+Napi::Value choices(Call& call) {
+  Device& device = call.device(0);
+  const Napi::Env env = call.env();
+  const std::vector<std::string> texts = label_texts(device);
+  const std::vector<backend::KernelChoice> all = backend::choices(*device.stream);
+  Napi::Array result = Napi::Array::New(env, all.size());
+  for (std::uint32_t i = 0; i < all.size(); ++i) {
+    const backend::KernelChoice& choice = all[i];
+    Napi::Array candidates = Napi::Array::New(env, choice.candidates.size());
+    for (std::uint32_t k = 0; k < choice.candidates.size(); ++k) {
+      Napi::Object candidate = Napi::Object::New(env);
+      candidate["kernel"] = choice.candidates[k].first;
+      candidate["milliseconds"] = choice.candidates[k].second;
+      candidates[k] = candidate;
+    }
+    Napi::Object object = Napi::Object::New(env);
+    object["op"] = choice.op;
+    object["label"] = texts[choice.label];
+    object["density"] = choice.density;
+    object["kernel"] = choice.kernel;
+    object["candidates"] = candidates;
+    result[i] = object;
+  }
+  return result;
+}
+
+Napi::Value measure_peaks(Call& call) {
+  call.device(0);
+  call.not_while_capturing("nothing runs while a step is recorded; measure before captureBegin");
+  Device& device = call.device(0);
+  auto peaks = std::make_shared<backend::Peaks>();
+  backend::measure_peaks(*device.stream, peaks);
+  return call.addon().pending.add(call.env(), device, call.op(), [peaks](Napi::Env env) {
+    Napi::Object result = Napi::Object::New(env);
+    result["arithmetic"] = peaks->arithmetic;
+    result["firstLevel"] = peaks->first_level;
+    result["secondLevel"] = peaks->second_level;
+    result["memory"] = peaks->memory;
+    return result;
+  });
+}
+
+constexpr Method methods[] = {
+    {"label", label},
+    {"beginProfile", begin_profile},
+    {"endProfile", end_profile},
+    {"choices", choices},
+    {"measurePeaks", measure_peaks},
+};
+
+}  // namespace
+
+Methods profile_methods() { return methods; }
+
+}  // namespace s2sam::addon
