@@ -1,15 +1,18 @@
 #pragma once
 
+#include <any>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <typeindex>
 #include <utility>
 #include <vector>
 
@@ -56,6 +59,14 @@ class Context {
   Choices& choices() { return choices_; }
   const Choices& choices() const { return choices_; }
 
+  /// What a family of ops keeps from one command to the next: one T of each type.
+  template <class T>
+  T& keep() {
+    std::any& slot = kept_[std::type_index(typeid(T))];
+    if (!slot.has_value()) slot.emplace<T>();
+    return *std::any_cast<T>(&slot);
+  }
+
   /// Calls body(i) for i in [0, count), spread over the threads; results must not depend on how. Exceptions of a body reach
   /// the caller (the first one).
   template <class Body>
@@ -72,6 +83,7 @@ class Context {
   Work work_;
   Running running_{};
   Choices choices_;
+  std::map<std::type_index, std::any> kept_;
 };
 
 struct Command {

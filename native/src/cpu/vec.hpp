@@ -6,6 +6,10 @@
 #error "compile kernel files through the ISA variants of the build"
 #endif
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 namespace s2sam::S2SAM_ISA {
 
 #if defined(__AVX512F__)
@@ -47,6 +51,16 @@ struct Vec16 {
   void store(float* to) const {
     for (int i = 0; i < parts; ++i) reinterpret_cast<Native*>(to)[i] = part[i];
   }
+  /// Past the caches where the instruction set can; 64-byte aligned. `finish_streaming` before another thread reads it.
+  void stream(float* to) const {
+#if defined(__AVX512F__)
+    _mm512_stream_ps(to, reinterpret_cast<__m512>(part[0]));
+#elif defined(__AVX2__)
+    for (int i = 0; i < parts; ++i) _mm256_stream_ps(to + i * native_lanes, reinterpret_cast<__m256>(part[i]));
+#else
+    store(to);
+#endif
+  }
   void store_unaligned(float* to) const {
     for (int i = 0; i < parts; ++i) reinterpret_cast<Unaligned*>(to)[i] = part[i];
   }
@@ -84,5 +98,12 @@ struct Vec16 {
     return total;
   }
 };
+
+/// Makes what this thread streamed visible before what it writes next.
+inline void finish_streaming() {
+#if defined(__AVX2__)
+  _mm_sfence();
+#endif
+}
 
 }  // namespace s2sam::S2SAM_ISA

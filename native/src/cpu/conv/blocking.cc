@@ -7,49 +7,46 @@ namespace s2sam::conv {
 
 namespace {
 
-/// Cache lines (a pixel of 16 images is one) of a small first-level cache that input pixels can hold on to.
-constexpr double cached_pixels = 450;
-
-/// Input positions along an axis that `count` neighbouring output pixels look at.
-double reach(const Axis& axis, double count) {
-  return std::min((count - 1) * axis.in_step + axis.largest_shift() + 1, count * axis.taps());
+/// Pixels of one row, or one column, of a tile on average; 0 where there are none.
+double pixels_per_piece(const Split& split) {
+  return split.pieces == 0 ? 0.0 : static_cast<double>(split.count) / split.pieces;
 }
 
-/// Cycles per product of the sparse kernel, where one fused multiply-add of 16 images with its load from the
-/// first-level cache is 1. The constants were fitted roughly to timings on one Zen 4 machine; they matter less than
-/// the shape.
-double cycles(const Tiling& tiling, const Pass& pass, int inputs, double density) {
-  const double rows = static_cast<double>(pass.h.count) / tiling.rows.pieces;
-  const double cols = static_cast<double>(pass.w.count) / tiling.cols.pieces;
-  const double pixels = rows * cols, taps = pass.h.taps() * pass.w.taps();
-  const double entries = density * taps * tiling.block_channels;  // in a list
-  const double footprint = reach(pass.h, rows) * reach(pass.w, cols);  // of one input channel
-  const double touched = 1 - std::pow(1 - density, taps * pixels / footprint);
-  const double loaded = footprint * touched / (density * taps * pixels);  // input pixels per product
-  const double missed = std::max(0.0, 1 - cached_pixels / (footprint * tiling.block_channels));
-  const double per_entry = 1 / pixels, per_list = 20 / (pixels * entries);
-  const double partial_sums = tiling.block_channels < inputs ? 2 / entries : 0;
-  return 1 + per_entry + per_list + partial_sums + loaded * missed;
+/// The shapes whose tiles hold the most pixels on average, after the edges have taken theirs: each entry of a list then
+/// does the most products.
+std::vector<Tiling> fullest_tiles(const SparseKernels& kernels, const Pass& pass, int inputs, std::size_t most) {
+  std::vector<Tiling> shapes;
+  for (int rows = 1; rows <= SparseKernels::rows; ++rows) {
+    for (int cols = 1; cols <= std::min(SparseKernels::cols, kernels.max_pixels / rows); ++cols) {
+      const Tiling tiling{Split::at_most(pass.h.count, rows), Split::at_most(pass.w.count, cols), inputs};
+      if (std::find(shapes.begin(), shapes.end(), tiling) == shapes.end()) shapes.push_back(tiling);
+    }
+  }
+  const auto pixels = [](const Tiling& t) { return pixels_per_piece(t.rows) * pixels_per_piece(t.cols); };
+  std::stable_sort(shapes.begin(), shapes.end(),
+                   [&](const Tiling& a, const Tiling& b) { return pixels(a) > pixels(b); });
+  shapes.resize(std::min(shapes.size(), most));
+  return shapes;
 }
+
+/// Input pixels along an axis that `count` neighbouring output pixels look at.
+double reach(const Axis& axis, double count) { return (count - 1) * axis.in_step + axis.largest_shift() + 1; }
 
 }  // namespace
 
-Tiling sparse_tiling(const SparseKernels& kernels, const Pass& pass, int inputs, double density) {
-  Tiling best{{pass.h.count, pass.h.count}, {pass.w.count, pass.w.count}, inputs};
-  if (density == 0.0 || pass.h.taps() * pass.w.taps() == 0) return best;
-  double least = cycles(best, pass, inputs, density);
-  for (int cols = 1; cols <= std::min(SparseKernels::cols, kernels.max_pixels); ++cols) {
-    for (int rows = 1; rows <= std::min(SparseKernels::rows, kernels.max_pixels / cols); ++rows) {
-      for (int block = inputs; block > 0; block = block * 3 / 4) {
-        const Tiling tiling{Split::at_most(pass.h.count, rows), Split::at_most(pass.w.count, cols), block};
-        const double cost = cycles(tiling, pass, inputs, density);
-        if (cost >= least) continue;
-        least = cost;
-        best = tiling;
-      }
+std::vector<Tiling> sparse_tilings(const SparseKernels& kernels, const Pass& pass, int inputs) {
+  // What one tile reads should lie in a small first-level or in a common second-level cache, beside its sums.
+  constexpr double first_level_pixels = 320, second_level_pixels = 3000;
+  std::vector<Tiling> all;
+  for (Tiling tiling : fullest_tiles(kernels, pass, inputs, 3)) {
+    const double footprint = reach(pass.h, pixels_per_piece(tiling.rows)) * reach(pass.w, pixels_per_piece(tiling.cols));
+    for (const double room : {1e9, second_level_pixels, first_level_pixels}) {
+      const int blocks = static_cast<int>(std::ceil(inputs * footprint / room));
+      tiling.block_channels = (inputs + blocks - 1) / std::max(blocks, 1);
+      if (std::find(all.begin(), all.end(), tiling) == all.end()) all.push_back(tiling);
     }
   }
-  return best;
+  return all;
 }
 
 Tiling gradient_tiling(const GradientKernels& kernels, const Pass& pass, int inputs, double density) {

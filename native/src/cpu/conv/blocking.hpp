@@ -1,6 +1,8 @@
 #pragma once
 
 #include "cpu/conv/kernels.hpp"
+#include <vector>
+
 #include "cpu/conv/pass.hpp"
 #include "cpu/conv/split.hpp"
 
@@ -8,17 +10,19 @@
 /// threads.
 namespace s2sam::conv {
 
-/// Above this density the dense kernels, which multiply by the zeros too, are the faster ones.
+/// Above this density the weight gradient is computed everywhere.
 inline constexpr double dense_above = 0.6;
 
 /// How a pass is walked: output pixels in rectangles, input channels in blocks.
 struct Tiling {
   Split rows, cols;
   int block_channels;
+
+  bool operator==(const Tiling&) const = default;
 };
 
-/// For the sparse kernel, whose rectangles are its register tiles.
-Tiling sparse_tiling(const SparseKernels& kernels, const Pass& pass, int inputs, double density);
+/// Those worth trying for the sparse kernel, whose rectangles are its register tiles; the likeliest first.
+std::vector<Tiling> sparse_tilings(const SparseKernels& kernels, const Pass& pass, int inputs);
 
 /// For the gradient kernels, which sum over a rectangle.
 Tiling gradient_tiling(const GradientKernels& kernels, const Pass& pass, int inputs, double density);

@@ -27,11 +27,12 @@ struct Tile {
   std::ptrdiff_t in_row, in_col, out_row, out_col, out_plane;
   int first, last;  ///< output channels to compute
   bool accumulate;  ///< add to what `out` holds
+  bool streams;     ///< sparse only: write past the caches
   float* partial;   ///< sparse only: room for the sums of (last - first) tiles, used with more than one block
 };
 
 /// Lists of kept weights: those of channel o that look into input block k are entries[start[k * channels + o]] up to
-/// the next.
+/// the next. Behind the last entry there is one more, which is read and not used.
 struct SparseRows {
   const Entry* entries;
   const std::uint32_t* start;

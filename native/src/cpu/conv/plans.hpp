@@ -16,7 +16,7 @@ namespace conv {
 
 /// The weights a pass keeps, as the lists its kernels walk: per block of input channels and per output channel.
 struct Lists {
-  int channels, blocks;
+  int channels = 0, blocks = 0;
   std::vector<std::uint32_t> start;   ///< [blocks * channels + 1]
   std::vector<std::uint32_t> offset;  ///< of the input pixel, in floats
   std::vector<std::uint32_t> source;  ///< index of the weight
@@ -43,7 +43,9 @@ struct PlanKey {
   auto operator<=>(const PlanKey&) const = default;
 };
 
+/// How one pass is computed: with all weights, or with the kept ones in lists.
 struct PassPlan {
+  bool dense;
   Tiling tiling;
   Lists lists;
 };

@@ -16,6 +16,7 @@ constexpr int max_pixels = (registers - 2) / Vec16::parts;
 struct Place {
   float* data;
   std::ptrdiff_t row, col;
+  bool streams = false;  ///< to be written past the caches
 };
 
 /// R x P output pixels of one channel: all sums stay in registers while its kept weights pass by.
@@ -30,8 +31,13 @@ void channel(const Tile& tile, const Entry* entry, const Entry* end, const Place
       sum[r][p] = from.data ? Vec16::load(from.data + r * from.row + p * from.col) : Vec16::zero();
     }
   }
+  const float* first = tile.in + entry->offset;
   for (; entry != end; ++entry) {
-    const float* in = tile.in + entry->offset;
+    const float* in = first;
+    // Where the next entry looks is worked out while this one's products wait for their operands: a third faster than
+    // leaving it to the processor to look so far ahead.
+    first = tile.in + entry[1].offset;
+    asm("" : "+r"(first));
     const Vec16 value = Vec16::broadcast(entry->value);
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r, in += tile.in_row) {
@@ -40,10 +46,17 @@ void channel(const Tile& tile, const Entry* entry, const Entry* end, const Place
       for (int p = 0; p < P; ++p) sum[r][p].multiply_add(Vec16::load(in + p * col), value);
     }
   }
+  const auto write = [&](const auto& one) {
 #pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) {
+    for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
-    for (int p = 0; p < P; ++p) sum[r][p].store(to.data + r * to.row + p * to.col);
+      for (int p = 0; p < P; ++p) one(sum[r][p], to.data + r * to.row + p * to.col);
+    }
+  };
+  if (to.streams) {
+    write([](const Vec16& v, float* at) { v.stream(at); });
+  } else {
+    write([](const Vec16& v, float* at) { v.store(at); });
   }
 }
 
@@ -57,12 +70,13 @@ void run(const Tile& tile, const SparseRows& rows) {
     for (int o = tile.first; o < tile.last; ++o) {
       if (!begins && !ends && start[o] == start[o + 1]) continue;
       const Place partial{tile.partial + (o - tile.first) * R * P * lanes, P * lanes, lanes};
-      const Place out{tile.out + o * tile.out_plane, tile.out_row, tile.out_col};
+      const Place out{tile.out + o * tile.out_plane, tile.out_row, tile.out_col, tile.streams};
       const Place before{tile.accumulate ? out.data : nullptr, out.row, out.col};
       channel<R, P, Step>(tile, rows.entries + start[o], rows.entries + start[o + 1], begins ? before : partial,
                           ends ? out : partial);
     }
   }
+  if (tile.streams) finish_streaming();
 }
 
 template <int I = 0>

@@ -6,6 +6,8 @@ namespace s2sam::conv {
 struct Split {
   int count, pieces;
 
+  bool operator==(const Split&) const = default;
+
   /// The fewest pieces of at most `most`.
   static Split at_most(int count, int most) { return {count, (count + most - 1) / most}; }
 

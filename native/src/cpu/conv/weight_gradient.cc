@@ -85,9 +85,10 @@ void sparse_gradient(const Call& call, const Weights& weights, Mask& mask, const
   const Plan& plan = plan_for(mask, key, [&] {
     const Tiling tiling = gradient_tiling(kernels, call.pass, static_cast<int>(weights.in), density(&mask));
     const ListShape shape{Direction::forward, call.pass, call.from.row, call.from.plane, tiling.block_channels};
-    return Plan{{tiling, make_lists(mask, shape)}};
+    return Plan{{false, tiling, make_lists(mask, shape)}};
   });
-  const auto& [tiling, lists] = plan.front();
+  const Tiling& tiling = plan.front().tiling;
+  const Lists& lists = plan.front().lists;
   const std::size_t positions = lists.source.size();
   const Split segments = segments_of(call, tiling, static_cast<std::int64_t>(positions));
   float* sums = zeroed_sums(call, segments, positions);

@@ -33,12 +33,13 @@ Tensor interleaved(Context& context, const Shape& plain, int slot) {
 
 Tensor interleave(Context& context, const Tensor& plain, int slot) {
   const Tensor x = interleaved(context, plain.shape, slot);
-  const std::int64_t features = plain.shape[1], blocks = x.shape[3];
+  const ActivationLayout layout(x);
+  const std::int64_t features = plain.shape[1];
   for_each_square(context, plain.shape, [&](std::int64_t block, std::int64_t live, std::int64_t first,
                                             std::int64_t end) {
     const float* from = plain.as<const float>() + block * lanes * features;
     for (std::int64_t f = first; f < end; ++f) {
-      float* to = x.as<float>() + (f * blocks + block) * lanes;
+      float* to = x.as<float>() + layout.at(0, f, 0, block);
       for (std::int64_t lane = 0; lane < live; ++lane) to[lane] = from[lane * features + f];
       std::fill(to + live, to + lanes, 0.0F);
     }
@@ -47,14 +48,15 @@ Tensor interleave(Context& context, const Tensor& plain, int slot) {
 }
 
 void deinterleave(Context& context, const Tensor& x, const Tensor& bias_or_null, bool accumulate, const Tensor& plain) {
-  const std::int64_t features = plain.shape[1], blocks = x.shape[3];
+  const ActivationLayout layout(x);
+  const std::int64_t features = plain.shape[1];
   const auto* bias = bias_or_null.as<const float>();
   for_each_square(context, plain.shape, [&](std::int64_t block, std::int64_t live, std::int64_t first,
                                             std::int64_t end) {
     float* to = plain.as<float>() + block * lanes * features;
     for (std::int64_t lane = 0; lane < live; ++lane) {
       for (std::int64_t f = first; f < end; ++f) {
-        const float value = x.as<const float>()[(f * blocks + block) * lanes + lane] + (bias ? bias[f] : 0.0F);
+        const float value = x.as<const float>()[layout.at(0, f, 0, block) + lane] + (bias ? bias[f] : 0.0F);
         to[lane * features + f] = accumulate ? to[lane * features + f] + value : value;
       }
     }
