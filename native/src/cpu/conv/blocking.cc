@@ -35,12 +35,13 @@ double reach(const Axis& axis, double count) { return (count - 1) * axis.in_step
 }  // namespace
 
 std::vector<Tiling> sparse_tilings(const SparseKernels& kernels, const Pass& pass, int inputs) {
-  // What one tile reads should lie in a small first-level or in a common second-level cache, beside its sums.
-  constexpr double first_level_pixels = 320, second_level_pixels = 3000;
+  // What one tile reads of a block, in pixels: anything; what fits a second-level cache beside the lists; a first-level
+  // cache with some overflow; a first-level cache beside the sums.
+  constexpr double rooms[] = {1e9, 3000, 900, 320};
   std::vector<Tiling> all;
   for (Tiling tiling : fullest_tiles(kernels, pass, inputs, 3)) {
     const double footprint = reach(pass.h, pixels_per_piece(tiling.rows)) * reach(pass.w, pixels_per_piece(tiling.cols));
-    for (const double room : {1e9, second_level_pixels, first_level_pixels}) {
+    for (const double room : rooms) {
       const int blocks = static_cast<int>(std::ceil(inputs * footprint / room));
       tiling.block_channels = (inputs + blocks - 1) / std::max(blocks, 1);
       if (std::find(all.begin(), all.end(), tiling) == all.end()) all.push_back(tiling);

@@ -6,6 +6,18 @@
 
 namespace s2sam::conv {
 
+namespace {
+
+/// Taps whose input pixels, for one tile, fill half of a small first-level cache; all those of some input channels.
+int block_of(const Pass& pass, int taps_of_channel) {
+  constexpr int pixels = 256, columns = DenseKernels::max_cols;
+  const int reach = (columns - 1) * pass.w.in_step + pass.w.largest_shift() + 1;
+  const int footprint = std::min(columns * pass.w.taps(), reach) * pass.h.taps();
+  return std::max(1, pixels / std::max(footprint, 1)) * std::max(taps_of_channel, 1);
+}
+
+}  // namespace
+
 DenseRows pack(const Call& call, const Pass& pass) {
   const int group = conv_dense_kernels_for(call.context.isa()).channels;
   const Weights& weights = call.weights;
@@ -13,7 +25,8 @@ DenseRows pack(const Call& call, const Pass& pass) {
   auto* packed = static_cast<float*>(
       call.context.scratch(static_cast<std::size_t>(outputs) * taps * sizeof(float), slot_weights));
   auto* offset = static_cast<std::uint32_t*>(
-      call.context.scratch(static_cast<std::size_t>(taps) * sizeof(std::uint32_t), slot_offsets));
+      call.context.scratch((static_cast<std::size_t>(taps) + 1) * sizeof(std::uint32_t), slot_offsets));
+  offset[taps] = 0;
   const auto for_each_tap = [&](auto body) {
     int tap = 0;
     for (int from = 0; from < call.inputs(); ++from) {
@@ -40,7 +53,7 @@ DenseRows pack(const Call& call, const Pass& pass) {
       }
     });
   });
-  return {packed, offset, outputs, taps};
+  return {packed, offset, outputs, taps, block_of(pass, in_pass)};
 }
 
 Grid dense_grid(const Call& call, const Pass& pass) {

@@ -16,15 +16,6 @@ constexpr int sparse_taps = Vec16::parts == 1 ? 12 : Vec16::parts == 2 || regist
 constexpr int dense_channels = Vec16::parts == 1 ? 4 : 2;
 constexpr int dense_taps = Vec16::parts == 1 ? 6 : Vec16::parts == 2 || registers == 32 ? 3 : 1;
 
-/// Pixels of a row that one visit to a tap takes, so that its address is computed once for all of them.
-template <int C>
-constexpr int unroll = C > 1 ? 1 : registers == 32 ? 4 : 2;
-
-/// Independent sums per tap in `sparse`, where there are too few taps to hide the latency of an addition. `dense` has
-/// one, so that the order of a sum does not depend on which taps it is summed with.
-template <int C, int Q, bool Spread>
-constexpr int chains = !Spread || Q > 2 ? 1 : Q == 2 ? 2 : unroll<C>;
-
 /// The lanes of a vector folded to 4.
 template <class Vector>
 [[gnu::always_inline]] inline Quad fold(Vector v) {
@@ -69,75 +60,59 @@ template <int Q>
   }
 }
 
-/// The products of U neighbouring pixels: each x is loaded once for C channels, each dy once for Q taps.
-template <int C, int Q, int U, int Step, int Chains>
-[[gnu::always_inline]] inline void add_products(const float* x, std::ptrdiff_t x_col, const std::uint32_t* offset,
-                                                const float* dy, std::ptrdiff_t dy_plane, Vec16 (&sum)[Chains][C][Q]) {
+/// The products of the pixel at `in` of x and `out` of dy: each x is loaded once for C channels, each dy once for Q taps.
+template <int C, int Q>
+[[gnu::always_inline]] inline void add_products(const float* const (&x)[Q], std::ptrdiff_t in, const float* dy,
+                                                std::ptrdiff_t dy_plane, Vec16 (&sum)[C][Q]) {
 #pragma GCC unroll 4
   for (int part = 0; part < Vec16::parts; ++part) {
-    Native d[U][C];
+    Native d[C];
 #pragma GCC unroll 4
-    for (int u = 0; u < U; ++u) {
-#pragma GCC unroll 4
-      for (int c = 0; c < C; ++c) d[u][c] = reinterpret_cast<const Native*>(dy + u * lanes + c * dy_plane)[part];
-    }
+    for (int c = 0; c < C; ++c) d[c] = reinterpret_cast<const Native*>(dy + c * dy_plane)[part];
 #pragma GCC unroll 16
     for (int q = 0; q < Q; ++q) {
-      // Volatile: read here each time. Kept in registers over the loop, the addresses of all taps would be spilled.
-      const float* in = x + *static_cast<const volatile std::uint32_t*>(offset + q);
+      Native value = reinterpret_cast<const Native*>(x[q] + in)[part];
+      if constexpr (C > 1) hold(value);
 #pragma GCC unroll 4
-      for (int u = 0; u < U; ++u) {
-        const Native value = reinterpret_cast<const Native*>(in + u * column_step<Step>(x_col))[part];
-#pragma GCC unroll 4
-        for (int c = 0; c < C; ++c) sum[u % Chains][c][q].part[part] += value * d[u][c];
-      }
+      for (int c = 0; c < C; ++c) sum[c][q].part[part] += value * d[c];
     }
   }
 }
 
-/// sums[c * leading + q] += the products of channel c and tap q over the whole rectangle.
-template <int C, int Q, int Step, bool Spread>
+/// sums[c * leading + q] += the products of channel c and tap q over the whole rectangle. Every sum adds its products in the
+/// order of the pixels, whatever it is computed together with.
+template <int C, int Q, int Step>
 void products(const GradientTile& tile, const float* dy, const std::uint32_t* offset, std::ptrdiff_t leading,
               float* sums) {
-  constexpr int U = unroll<C>, Chains = chains<C, Q, Spread>;
-  const std::ptrdiff_t x_col = column_step<Step>(tile.x_col);
-  Vec16 sum[Chains][C][Q];
-#pragma GCC unroll 4
-  for (int chain = 0; chain < Chains; ++chain) {
-#pragma GCC unroll 4
-    for (int c = 0; c < C; ++c) {
-#pragma GCC unroll 16
-      for (int q = 0; q < Q; ++q) sum[chain][c][q] = Vec16::zero();
-    }
-  }
-  for (int r = 0; r < tile.rows; ++r) {
-    const float* x_at = tile.x + r * tile.x_row;
-    const float* dy_at = dy + r * tile.dy_row;
-    int rest = tile.cols;
-    for (; rest >= U; rest -= U, x_at += U * x_col, dy_at += U * lanes) {
-      add_products<C, Q, U, Step>(x_at, x_col, offset, dy_at, tile.dy_plane, sum);
-    }
-    if constexpr (U > 1) {
-      for (; rest > 0; --rest, x_at += x_col, dy_at += lanes) {
-        add_products<C, Q, 1, Step>(x_at, x_col, offset, dy_at, tile.dy_plane, sum);
-      }
-    }
-  }
+  const std::ptrdiff_t x_col = column_step<Step>(tile.x_col), end = tile.cols * lanes;
+  Vec16 sum[C][Q];
 #pragma GCC unroll 4
   for (int c = 0; c < C; ++c) {
-#pragma GCC unroll 4
-    for (int chain = 1; chain < Chains; ++chain) {
 #pragma GCC unroll 16
-      for (int q = 0; q < Q; ++q) sum[0][c][q] = sum[0][c][q] + sum[chain][c][q];
-    }
-    add_totals<Q>(sum[0][c], sums + c * leading);
+    for (int q = 0; q < Q; ++q) sum[c][q] = Vec16::zero();
   }
+  for (int r = 0; r < tile.rows; ++r) {
+    const float* x[Q];
+#pragma GCC unroll 16
+    for (int q = 0; q < Q; ++q) x[q] = tile.x + r * tile.x_row + offset[q];
+    const float* d = dy + r * tile.dy_row;
+    std::ptrdiff_t in = 0, out = 0;
+    for (; out + lanes < end; in += 2 * x_col, out += 2 * lanes) {
+      // One counter for all taps: GCC would keep a pointer for each, and spill them.
+      asm("" : "+r"(in), "+r"(out));
+      add_products<C, Q>(x, in, d + out, tile.dy_plane, sum);
+      add_products<C, Q>(x, in + x_col, d + out + lanes, tile.dy_plane, sum);
+    }
+    if (out < end) add_products<C, Q>(x, in, d + out, tile.dy_plane, sum);
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < C; ++c) add_totals<Q>(sum[c], sums + c * leading);
 }
 
 using Products = void (*)(const GradientTile&, const float* dy, const std::uint32_t* offset, std::ptrdiff_t leading,
                           float* sums);
 
-template <int C, int Max, int Step, bool Spread>
+template <int C, int Max, int Step>
 struct ByTaps {
   Products of[Max];  ///< of[q - 1] takes q taps
 
@@ -145,7 +120,7 @@ struct ByTaps {
   template <int Q>
   consteval void fill() {
     if constexpr (Q <= Max) {
-      of[Q - 1] = &products<C, Q, Step, Spread>;
+      of[Q - 1] = &products<C, Q, Step>;
       fill<Q + 1>();
     }
   }
@@ -164,7 +139,7 @@ void in_pieces(int taps, int most, const Body& body) {
 
 template <int Step>
 void sparse(const GradientTile& tile, const std::uint32_t* offset, const std::uint32_t* start, float* sums) {
-  static constexpr ByTaps<1, sparse_taps, Step, true> by_taps;
+  static constexpr ByTaps<1, sparse_taps, Step> by_taps;
   for (int o = tile.first; o < tile.last; ++o) {
     in_pieces(static_cast<int>(start[o + 1] - start[o]), sparse_taps, [&](int begin, int count) {
       const std::uint32_t first = start[o] + static_cast<std::uint32_t>(begin);
@@ -176,7 +151,7 @@ void sparse(const GradientTile& tile, const std::uint32_t* offset, const std::ui
 /// Channels in groups of C, then the rest in one smaller group.
 template <int C, int Step>
 void dense(const GradientTile& tile, const std::uint32_t* offset, int taps, std::ptrdiff_t leading, float* sums) {
-  static constexpr ByTaps<C, dense_taps, Step, false> by_taps;
+  static constexpr ByTaps<C, dense_taps, Step> by_taps;
   int o = tile.first;
   for (; o + C <= tile.last; o += C) {
     in_pieces(taps, dense_taps, [&](int begin, int count) {

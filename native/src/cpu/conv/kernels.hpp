@@ -40,11 +40,12 @@ struct SparseRows {
 };
 
 /// All weights, packed in groups of `DenseKernels::channels` output channels: weight (o, tap) of group g is
-/// weights[(g * group * taps) + tap * size + o], size = channels in that group. Tap t looks at offset[t].
+/// weights[(g * group * taps) + tap * size + o], size = channels in that group. Tap t looks at offset[t];
+/// behind the last offset there is one more, which is read and not used. `block` taps are taken at a time.
 struct DenseRows {
   const float* weights;
   const std::uint32_t* offset;
-  int channels, taps;
+  int channels, taps, block;
 };
 
 /// Distance of neighbouring input pixels, which the kernels have as a constant where it is common.

@@ -21,4 +21,13 @@ std::ptrdiff_t column_step(std::ptrdiff_t step) {
   return step;
 }
 
+/// Holds a vector in a register: GCC would rather read it from memory for every use.
+inline void hold(Vec16::Native& v) {
+#if defined(__x86_64__)
+  asm("" : "+v"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#endif
+}
+
 }  // namespace s2sam::S2SAM_ISA
