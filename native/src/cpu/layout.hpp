@@ -43,6 +43,10 @@ struct ActivationLayout {
   }
 };
 
+/// Activations larger than this have left the caches before anybody reads them: they are written past the caches, which
+/// spares reading what lies there first.
+inline constexpr double streamed_bytes = 4 << 20;
+
 /// Bytes of what is stored together, null tensors counting nothing; for profiles.
 template <class... Tensors>
 double bytes_of(const Tensors&... tensors) {

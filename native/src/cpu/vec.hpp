@@ -6,7 +6,9 @@
 #error "compile kernel files through the ISA variants of the build"
 #endif
 
-#if defined(__AVX2__)
+#include <cstdint>
+
+#if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
@@ -88,6 +90,37 @@ struct Vec16 {
   /// condition > 0 ? value : 0.
   friend Vec16 where_positive(const Vec16& condition, Vec16 value) {
     for (int i = 0; i < parts; ++i) value.part[i] = condition.part[i] > 0.0F ? value.part[i] : Native{};
+    return value;
+  }
+  /// Bit i: lane i is above 0.
+  std::uint32_t positive() const {
+#if defined(__AVX512F__)
+    return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(part[0]), _mm512_setzero_ps(), _CMP_GT_OQ);
+#else
+    std::uint32_t bits = 0;
+    for (int i = 0; i < parts; ++i) {
+#if defined(__AVX2__)
+      const __m256 above = _mm256_cmp_ps(reinterpret_cast<__m256>(part[i]), _mm256_setzero_ps(), _CMP_GT_OQ);
+      bits |= static_cast<std::uint32_t>(_mm256_movemask_ps(above)) << (i * native_lanes);
+#elif defined(__SSE2__)
+      const __m128 above = _mm_cmpgt_ps(reinterpret_cast<__m128>(part[i]), _mm_setzero_ps());
+      bits |= static_cast<std::uint32_t>(_mm_movemask_ps(above)) << (i * native_lanes);
+#else
+      for (int k = 0; k < native_lanes; ++k) bits |= (part[i][k] > 0.0F ? 1U : 0U) << (i * native_lanes + k);
+#endif
+    }
+    return bits;
+#endif
+  }
+  /// Zero in the lanes whose bit is 0.
+  friend Vec16 where_set(std::uint32_t bits, Vec16 value) {
+    using Words [[gnu::vector_size(native_lanes * 4), gnu::may_alias]] = std::uint32_t;
+    for (int i = 0; i < parts; ++i) {
+      Words bit;
+      for (int k = 0; k < native_lanes; ++k) bit[k] = 1U << (i * native_lanes + k);
+      const Words kept = reinterpret_cast<Words>((bit & bits) == bit);
+      value.part[i] = reinterpret_cast<Native>(reinterpret_cast<Words>(value.part[i]) & kept);
+    }
     return value;
   }
   float sum() const {

@@ -36,10 +36,6 @@ struct Grid {
   }
 };
 
-/// Output tensors larger than this have left the caches before anybody reads them, so their sums are written past the
-/// caches, which spares reading what lies there first.
-inline constexpr double streamed_bytes = 4 << 20;
-
 /// Calls body(tile, rows, cols) for the tiles of a pass, spread over the threads. A job is a band of neighbouring rows,
 /// which read much of the same input; output channels are split too, at multiples of `grain`, where bands are too few.
 template <class Body>

@@ -45,10 +45,17 @@ void channels(const Tile& tile, const DenseRows& rows, int tap, int end, const f
       }
     }
   }
+  const auto write = [&](const auto& one) {
 #pragma GCC unroll 4
-  for (int c = 0; c < C; ++c) {
+    for (int c = 0; c < C; ++c) {
 #pragma GCC unroll 8
-    for (int p = 0; p < P; ++p) sum[c][p].store(out + c * tile.out_plane + p * tile.out_col);
+      for (int p = 0; p < P; ++p) one(sum[c][p], out + c * tile.out_plane + p * tile.out_col);
+    }
+  };
+  if (tile.streams && end == rows.taps) {
+    write([](const Vec16& v, float* at) { v.stream(at); });
+  } else {
+    write([](const Vec16& v, float* at) { v.store(at); });
   }
 }
 
@@ -77,6 +84,7 @@ void run(const Tile& tile, const DenseRows& rows) {
     block<C, P, Step>(tile, rows, tap, std::min(tap + rows.block, rows.taps));
     tap += rows.block;
   } while (tap < rows.taps);
+  if (tile.streams) finish_streaming();
 }
 
 template <int I = 0>

@@ -27,7 +27,7 @@ struct Tile {
   std::ptrdiff_t in_row, in_col, out_row, out_col, out_plane;
   int first, last;  ///< output channels to compute
   bool accumulate;  ///< add to what `out` holds
-  bool streams;     ///< sparse only: write past the caches
+  bool streams;     ///< write past the caches
   float* partial;   ///< sparse only: room for the sums of (last - first) tiles, used with more than one block
 };
 

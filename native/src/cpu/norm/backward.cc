@@ -13,15 +13,16 @@ struct Line {
 };
 
 struct Backward {
-  Tensor dy, x, y, gamma, saved_mean, saved_inv_std, dx, dresidual, dgamma, dbeta;  // y is null without ReLU
+  Tensor dy, x, y, passed, gamma, saved_mean, saved_inv_std, dx, dresidual, dgamma, dbeta;
+  Gate gate;
   bool training, accumulate;
 
   void sums(const Planes& planes, std::int64_t block, std::int64_t channel, Partial& to) const {
     alignas(64) float mean[ActivationLayout::lanes];
     spread(mean, saved_mean.as<const float>()[channel], planes.layout.live_lanes(block));
-    planes.kernels.backward_sums[static_cast<bool>(y)](plane_in(dy, block, channel), plane_in(x, block, channel),
-                                                       plane_in(y, block, channel), planes.h, planes.w, mean, &to.first,
-                                                       &to.second);
+    planes.kernels.backward_sums[static_cast<int>(gate)](
+        plane_in(dy, block, channel), plane_in(x, block, channel), plane_in(y, block, channel),
+        passed_in(passed, planes.layout, block, channel), planes.h, planes.w, mean, &to.first, &to.second);
   }
 
   /// Writes the channel's parameter gradients, returns how dx follows.
@@ -50,21 +51,23 @@ struct Backward {
     spread(c.scale, line.scale, live);
     spread(c.slope, line.slope, live);
     spread(c.shift, line.shift, live);
-    planes.kernels.backward[static_cast<bool>(y)][static_cast<bool>(dresidual)](
-        plane_in(dy, block, channel), plane_in(x, block, channel), plane_in(y, block, channel), planes.h, planes.w, c,
-        plane_out(dx, block, channel), plane_out(dresidual, block, channel));
+    planes.kernels.backward[static_cast<int>(gate)][static_cast<bool>(dresidual)](
+        plane_in(dy, block, channel), plane_in(x, block, channel), plane_in(y, block, channel),
+        passed_in(passed, planes.layout, block, channel), planes.h, planes.w, c, plane_out(dx, block, channel), plane_out(dresidual, block, channel));
   }
 };
 
 }  // namespace
 
-void batch_norm_backward(Stream& stream, Tensor dy, Tensor x, Tensor y, Tensor, Tensor gamma,
+void batch_norm_backward(Stream& stream, Tensor dy, Tensor x, Tensor y, Tensor passed, Tensor gamma,
                          Tensor saved_mean, Tensor saved_inv_std, BatchNorm options, bool training, bool accumulate,
                          Tensor dx, Tensor dresidual, Tensor dgamma, Tensor dbeta) {
-  const Backward backward{dy, x,         options.relu ? y : Tensor{}, gamma,    saved_mean, saved_inv_std,
-                          dx, dresidual, dgamma,                      dbeta,    training,   accumulate};
+  const Gate gate = !options.relu ? Gate::none : passed ? Gate::bits : Gate::output;
+  const Tensor output = gate == Gate::output ? y : Tensor{};
+  const Backward backward{dy, x,         output, passed, gamma, saved_mean, saved_inv_std,
+                          dx, dresidual, dgamma, dbeta,  gate,  training,   accumulate};
   stream.submit("batchNormBackward", [=](Context& context) {
-    context.count({.bytes = bytes_of(dy, x, backward.y, dx, dresidual)});
+    context.count({.bytes = bytes_of(dy, x, output, passed, dx, dresidual)});
     const Planes planes(context, x);
     const Partials partials(context, planes.layout);
     auto* line = static_cast<Line*>(context.scratch(static_cast<std::size_t>(planes.layout.c) * sizeof(Line), 1));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "cpu/dispatch.hpp"
 
@@ -14,7 +15,11 @@ struct PlaneIn {
 struct PlaneOut {
   float* pixel = nullptr;
   std::ptrdiff_t row = 0;
+  bool streams = false;  ///< to be written past the caches
 };
+
+/// What tells where the ReLU let a value pass: nothing (there is none), its output, or a bit for each image.
+enum class Gate : int { none, output, bits };
 
 /// Per-channel coefficients, one value per lane so that they can be zero in the lanes that pad the batch.
 struct LaneCoefficients {
@@ -30,14 +35,16 @@ struct LaneCoefficients {
 struct BatchNormKernels {
   /// Mean over the first `live` lanes and sum of squared deviations from it.
   void (*moments)(PlaneIn x, int h, int w, int live, double* mean, double* deviations);
-  /// y = relu?((x - mean) * scale + shift + residual?); indexed by relu and residual.
-  void (*forward[2][2])(PlaneIn x, PlaneIn residual, int h, int w, const LaneCoefficients& c, PlaneOut y);
-  /// Sums of dz and dz * (x - mean), dz = relu ? (y > 0 ? dy : 0) : dy; indexed by relu.
-  void (*backward_sums[2])(PlaneIn dy, PlaneIn x, PlaneIn y, int h, int w, const float* mean, double* sum,
-                           double* product);
-  /// dx and, if wanted, dresidual = dz; indexed by relu and residual.
-  void (*backward[2][2])(PlaneIn dy, PlaneIn x, PlaneIn y, int h, int w, const LaneCoefficients& c, PlaneOut dx,
-                         PlaneOut dresidual);
+  /// y = relu?((x - mean) * scale + shift + residual?); indexed by relu and residual. passed, where it is not null: 16 bits
+  /// for each pixel, which of its images the ReLU let pass.
+  void (*forward[2][2])(PlaneIn x, PlaneIn residual, int h, int w, const LaneCoefficients& c, PlaneOut y,
+                        std::uint16_t* passed);
+  /// Sums of dz and dz * (x - mean), dz being dy where the ReLU let y pass; indexed by Gate.
+  void (*backward_sums[3])(PlaneIn dy, PlaneIn x, PlaneIn y, const std::uint16_t* passed, int h, int w,
+                           const float* mean, double* sum, double* product);
+  /// dx and, if wanted, dresidual = dz; indexed by Gate and residual.
+  void (*backward[3][2])(PlaneIn dy, PlaneIn x, PlaneIn y, const std::uint16_t* passed, int h, int w,
+                         const LaneCoefficients& c, PlaneOut dx, PlaneOut dresidual);
 };
 
 S2SAM_KERNEL_TABLE(BatchNormKernels, batch_norm_kernels)

@@ -21,7 +21,13 @@ inline PlaneOut plane_out(const Tensor& y, std::int64_t block, std::int64_t chan
   if (!y) return {};
   const ActivationLayout layout(y);
   clear_border(layout, y.as<float>(), block, channel);
-  return {y.as<float>() + layout.at(block, channel), layout.row};
+  return {y.as<float>() + layout.at(block, channel), layout.row, bytes_of(y) > streamed_bytes};
+}
+
+/// The bits of one plane in `passed`: [blocks, C, H, W], 16 for each pixel; null where there are none.
+inline std::uint16_t* passed_in(const Tensor& passed, const ActivationLayout& layout, std::int64_t block,
+                                std::int64_t channel) {
+  return passed ? passed.as<std::uint16_t>() + (block * layout.c + channel) * layout.h * layout.w : nullptr;
 }
 
 /// `value` in the live lanes, zero in the others.

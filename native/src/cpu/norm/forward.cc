@@ -11,7 +11,7 @@ namespace {
 
 /// y = relu?((x - saved_mean) * gamma * saved_inv_std + beta + residual?), plane by plane.
 struct Normalise {
-  Tensor x, gamma, beta, residual, y, saved_mean, saved_inv_std;
+  Tensor x, gamma, beta, residual, y, saved_mean, saved_inv_std, passed;
   bool relu;
 
   void plane(const Planes& planes, std::int64_t block, std::int64_t channel) const {
@@ -22,7 +22,8 @@ struct Normalise {
     spread(c.shift, beta.as<const float>()[channel], live);
     planes.kernels.forward[relu][static_cast<bool>(residual)](plane_in(x, block, channel),
                                                               plane_in(residual, block, channel), planes.h, planes.w, c,
-                                                              plane_out(y, block, channel));
+                                                              plane_out(y, block, channel),
+                                                              passed_in(passed, planes.layout, block, channel));
   }
 };
 
@@ -53,15 +54,17 @@ void update_running(const Tensor& running, std::int64_t channel, float momentum,
 
 }  // namespace
 
-/// Backward reads y.
-std::int64_t passed_bytes(const Tensor&) { return 0; }
+std::int64_t passed_bytes(const Tensor& x) {
+  const ActivationLayout layout(x);
+  return layout.blocks * layout.c * layout.h * layout.w * static_cast<std::int64_t>(sizeof(std::uint16_t));
+}
 
 void batch_norm_train(Stream& stream, Tensor x, Tensor gamma, Tensor beta, Tensor residual, Tensor running_mean,
                       Tensor running_var, BatchNorm options, Tensor y, Tensor saved_mean, Tensor saved_inv_std,
-                      Tensor) {
-  const Normalise normalise{x, gamma, beta, residual, y, saved_mean, saved_inv_std, options.relu};
+                      Tensor passed) {
+  const Normalise normalise{x, gamma, beta, residual, y, saved_mean, saved_inv_std, passed, options.relu};
   stream.submit("batchNormTrain", [=](Context& context) {
-    context.count({.bytes = bytes_of(x, residual, y)});
+    context.count({.bytes = bytes_of(x, residual, y, passed)});
     const Planes planes(context, x);
     const Partials partials(context, planes.layout);
     by_channel(
@@ -85,10 +88,10 @@ void batch_norm_train(Stream& stream, Tensor x, Tensor gamma, Tensor beta, Tenso
 
 void batch_norm_eval(Stream& stream, Tensor x, Tensor gamma, Tensor beta, Tensor residual, Tensor running_mean,
                      Tensor running_var, BatchNorm options, Tensor y, Tensor saved_mean, Tensor saved_inv_std,
-                     Tensor) {
-  const Normalise normalise{x, gamma, beta, residual, y, saved_mean, saved_inv_std, options.relu};
+                     Tensor passed) {
+  const Normalise normalise{x, gamma, beta, residual, y, saved_mean, saved_inv_std, passed, options.relu};
   stream.submit("batchNormEval", [=](Context& context) {
-    context.count({.bytes = bytes_of(x, residual, y)});
+    context.count({.bytes = bytes_of(x, residual, y, passed)});
     const Planes planes(context, x);
     for (std::int64_t channel = 0; channel < planes.layout.c; ++channel) {
       saved_mean.as<float>()[channel] = running_mean.as<const float>()[channel];
