@@ -107,9 +107,11 @@ function ratios(ours, peers) {
     const base = ours.find((candidate) => candidate !== one && other(one, candidate));
     return base === undefined ? [] : [{ what: `${one.name} / ${label}, step time`, of: [one, base] }];
   };
-  const costs = ours
-    .filter(({ optimizer }) => optimizer !== 'sgd')
-    .flatMap(against((one, base) => base.optimizer === 'sgd' && base.sparsity === one.sparsity, 'sgd'));
+  const over = (base) => (one, other) => other.optimizer === base && other.sparsity === one.sparsity;
+  const costs = [
+    ...ours.filter(({ optimizer }) => optimizer !== 'sgd').flatMap(against(over('sgd'), 'sgd')),
+    ...ours.filter(({ optimizer }) => optimizer === 'sam').flatMap(against(over('s2sam'), 's2sam')),
+  ];
   const masks = ours
     .filter(({ sparsity }) => sparsity !== 0)
     .flatMap(against((one, base) => base.sparsity === 0 && base.optimizer === one.optimizer, 'dense'));
@@ -124,8 +126,9 @@ function print({ contestants, ratios, timer, otherPrograms, unmeasured, rounds }
     one.name,
     one.imagesPerSecond.toFixed(1),
     (one.medianSecondsPerStep * 1000).toFixed(2),
+    one.peakMB.toFixed(0),
   ]);
-  console.log(`\n${table(['', 'img/s', 'ms/step'], rows)}`);
+  console.log(`\n${table(['', 'img/s', 'ms/step', 'peak MB'], rows)}`);
   const lines = ratios.map((one) => [one.what, one.median.toFixed(3), one.min.toFixed(3), one.max.toFixed(3)]);
   if (lines.length > 0) console.log(`\n${table(['ratio', 'median', 'min', 'max'], lines)}`);
   if (timer.ticks > 0) {
@@ -157,10 +160,10 @@ async function compare(device, options) {
       options,
       otherPrograms,
       rounds: Math.max(0, ...measured.map(({ secondsPerStep }) => secondsPerStep.length)),
-      contestants: measured.map(({ name, steps, secondsPerStep, ready }) => {
+      contestants: measured.map(({ name, steps, secondsPerStep, peakMB, ready }) => {
         const medianSecondsPerStep = median(secondsPerStep);
         const imagesPerSecond = options.batch / medianSecondsPerStep;
-        return { name, imagesPerSecond, medianSecondsPerStep, steps, secondsPerStep, ready };
+        return { name, imagesPerSecond, medianSecondsPerStep, peakMB, steps, secondsPerStep, ready };
       }),
       ratios: ratios(
         measured.filter(isOurs),
@@ -182,7 +185,7 @@ export async function run(args) {
     return;
   }
   const { options, json } = parsed;
-  const device = await openDevice(options.device);
+  const device = await openDevice(options.device, options.threads > 0 ? { threads: options.threads } : {});
   try {
     const result = await compare(device, options);
     print(result);

@@ -34,7 +34,9 @@ export class Peer {
   /** Seconds per step over `steps` steps. */
   async run(steps) {
     this.#child.stdin.write(`run ${steps}\n`);
-    return (await this.#next('run')).seconds_per_step;
+    const { seconds_per_step, peak_mb } = await this.#next('run');
+    this.peakMB = peak_mb;
+    return seconds_per_step;
   }
 
   async close() {

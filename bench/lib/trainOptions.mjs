@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { modelNames } from '@s2sam/core';
-import { optimizerNames } from './ours.mjs';
+import { layoutNames, optimizerNames } from './ours.mjs';
 
 /** Forms of PyTorch, as options of its program. */
 export const PEER_FORMS = {
@@ -20,7 +20,9 @@ export const USAGE = `npm run bench -- train [options]
   --batch N             images per step                         default 128
   --image-size N        height and width                        default 224 for ${IMAGENET.join(', ')}, else 32
   --dtype NAME          ${DTYPES.join(', ')}: what the network computes in, ours and PyTorch's   default f32
-  --sparsity LIST       of our runs, with ERK layout            default 0,0.9
+  --sparsity LIST       of our runs                             default 0,0.9
+  --layout NAME         ${layoutNames.join(', ')}: how the kept weights are spread over the layers    default uniform
+  --threads N           of our runs and PyTorch's               default: one per core
   --optimizer LIST      ${optimizerNames.join(', ')}; of our runs         default sgd,s2sam
   --peer LIST           forms of PyTorch (SGD, dense): ${Object.keys(PEER_FORMS).join(', ')}; or none
                                                                 default nchw,channels-last; on cuda channels-last,compile
@@ -37,6 +39,8 @@ const OPTIONS = {
   'image-size': { type: 'string' },
   dtype: { type: 'string', default: 'f32' },
   sparsity: { type: 'string', default: '0,0.9' },
+  layout: { type: 'string', default: 'uniform' },
+  threads: { type: 'string', default: '0' },
   optimizer: { type: 'string', default: 'sgd,s2sam' },
   peer: { type: 'string' },
   pairs: { type: 'string', default: '5' },
@@ -67,6 +71,8 @@ export function parseTrainOptions(args) {
     classes: imagenet ? 1000 : 10,
     dtype: values.dtype,
     sparsities: list(values.sparsity).map(Number),
+    layout: values.layout,
+    threads: Number(values.threads),
     optimizers: list(values.optimizer),
     peers: peersOf(values.peer, values.device),
     pairs: Number(values.pairs),
@@ -84,6 +90,8 @@ export function parseTrainOptions(args) {
   check(options.seconds > 0, 'seconds');
   check(options.limit > 0, 'limit');
   check(options.sparsities.length > 0 && options.sparsities.every((share) => share >= 0 && share < 1), 'sparsity');
+  check(layoutNames.includes(options.layout), 'layout');
+  check(Number.isInteger(options.threads) && options.threads >= 0, 'threads');
   check(
     options.optimizers.length > 0 && options.optimizers.every((name) => optimizerNames.includes(name)),
     'optimizer',

@@ -10,13 +10,14 @@ parameters. Then one `{"event": "run", "steps": N, "seconds_per_step": ...}` per
 --serve one per `run N` line until `quit` or the end of stdin, so that a benchmark can alternate between two programs.
 
 A step is forward, cross-entropy, backward and optimizer over one resident batch of synthetic images; no data loading. 16-bit types
-mean autocast over fp32 weights, f16 with GradScaler. On CUDA the clock stops when the device is done (torch.cuda.synchronize).
+mean autocast over fp32 weights, f16 with GradScaler. `peak_mb` is what the process needed beyond Python and torch. On CUDA the clock stops when the device is done (torch.cuda.synchronize).
 """
 
 import argparse
 import contextlib
 import json
 import platform
+import resource
 import sys
 import time
 from pathlib import Path
@@ -35,6 +36,14 @@ MODELS = {
 }
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 LR, MOMENTUM, WEIGHT_DECAY, RHO = 0.01, 0.9, 5e-4, 0.05
+
+
+def resident_mb():
+    """The most memory this process has had so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+BEFORE_MB = resident_mb()  # Python and torch themselves
 
 
 class SharpnessAware:
@@ -129,7 +138,8 @@ def measure(step, count, device):
     for _ in range(count):
         loss = step()
     synchronize()
-    return {"steps": count, "seconds_per_step": (time.perf_counter() - begin) / count, "loss": loss.item()}
+    seconds = (time.perf_counter() - begin) / count
+    return {"steps": count, "seconds_per_step": seconds, "peak_mb": resident_mb() - BEFORE_MB, "loss": loss.item()}
 
 
 def say(event, **fields):

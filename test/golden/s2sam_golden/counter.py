@@ -6,6 +6,7 @@ Both sides make the same inputs from a name, so a golden file stores outputs onl
 
 import numpy as np
 
+SEED = 0  # of everything that is drawn, where nothing else is said
 MASK64 = (1 << 64) - 1
 LOW32 = np.uint64(0xFFFFFFFF)
 

@@ -7,7 +7,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from . import counter
-from .writer import SEED
+from .counter import SEED
 
 
 class SmallNet(nn.Module):

@@ -7,8 +7,8 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from . import counter
+from .counter import SEED
 
-SEED = 0
 WHOLE = 384  # outputs up to this size are stored whole
 SAMPLE = 256  # larger ones: this many elements ...
 BLOCKS = 64  # ... and this many signed block sums, which see every element
