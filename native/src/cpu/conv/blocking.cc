@@ -53,8 +53,9 @@ std::vector<Tiling> sparse_tilings(const SparseKernels& kernels, const Pass& pas
 Tiling gradient_tiling(const GradientKernels& kernels, const Pass& pass, int inputs, double density) {
   constexpr int pixels = 64;  // enough to make up for adding the lanes of a sum at the end
   const double entries_per_channel = std::max(density * pass.h.taps() * pass.w.taps(), 1e-6);
-  // A list that fills the register tile once loads each dy once.
-  const double block = std::ceil(kernels.sparse_taps / entries_per_channel);
+  // Lists that fill the register tile three times: longer ones waste less of it, shorter ones look at fewer channels of x,
+  // which then stay in the caches while all output channels pass by.
+  const double block = std::ceil(3 * kernels.sparse_taps / entries_per_channel);
   return {Split::at_most(pass.h.count, std::max(1, pixels / pass.w.count)), Split::at_most(pass.w.count, pixels),
           static_cast<int>(std::min<double>(inputs, block))};
 }
