@@ -7,7 +7,7 @@ import { main, SetupError } from '../scripts/lib/command.mjs';
 import { setup } from '../scripts/setup.mjs';
 
 const names = readdirSync(dirname(fileURLToPath(import.meta.url)))
-  .filter((file) => file.endsWith('.mjs') && file !== 'bench.mjs')
+  .filter((file) => file.endsWith('.mjs') && file !== 'bench.mjs' && file !== 'report.mjs')
   .map((file) => file.slice(0, -'.mjs'.length));
 
 await main(async () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const script = fileURLToPath(new URL('../peers/pytorch_train.py', import.meta.url));
+const program = (name) => fileURLToPath(new URL(`../peers/${name}`, import.meta.url));
 
 /** The Python to measure against ($S2SAM_PYTHON or python3) when it has torch; else undefined. */
 export function findPython() {
@@ -23,12 +23,27 @@ export class Peer {
 
   /** `options`: of pytorch_train.py. Resolves once its warm-up is done. */
   static async start(name, python, options) {
+    return Peer.#spawn(name, python, [program('pytorch_train.py'), '--serve', ...options]);
+  }
+
+  /** PyTorch's convolutions, see pytorch_layers.py. */
+  static startLayers(python, threads) {
+    return Peer.#spawn('pytorch layers', python, [program('pytorch_layers.py'), '--threads', String(threads)]);
+  }
+
+  static async #spawn(name, python, args) {
     const peer = new Peer();
     peer.name = name;
-    peer.#child = spawn(python, [script, '--serve', ...options], { stdio: ['pipe', 'pipe', 'inherit'] });
+    peer.#child = spawn(python, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     peer.#lines = createInterface({ input: peer.#child.stdout })[Symbol.asyncIterator]();
     peer.ready = await peer.#next('ready');
     return peer;
+  }
+
+  /** The answer to one line of JSON. */
+  async ask(question) {
+    this.#child.stdin.write(`${JSON.stringify(question)}\n`);
+    return this.#next('run');
   }
 
   /** Seconds per step over `steps` steps. */

@@ -52,6 +52,10 @@ A file:
 Examples:
   $ s2sam masks resnet32 --layout erk --density 0.1
   $ s2sam masks resnet50 --layout uniform --dense stem --sparsity 0.8 --json`,
+  profile: `
+Examples:
+  $ s2sam profile --model resnet50 --batch 16 --density 0.1
+  $ s2sam profile --model resnet32 --layout erk --density 0.05 --trace trace.json`,
   eval: `
 Settings that may change: data.*, device.*, train.batchSize.
 

@@ -6,10 +6,12 @@ import { doctorCommand } from './commands/doctor.js';
 import { evalCommand } from './commands/eval.js';
 import { type MasksCommand, masksCommand } from './commands/masks.js';
 import { presetsCommand } from './commands/presets.js';
+import { layersCommand, type ProfileCommand, profileCommand } from './commands/profile.js';
 import { reportCommand } from './commands/report.js';
 import { resumeCommand } from './commands/resume.js';
 import { DEFAULT_PRESET, type TrainCommand, trainCommand } from './commands/train.js';
 import { examples, keyTable } from './help.js';
+import { optimizerNames } from './profile/workload.js';
 import { type Output, terminal } from './run/output.js';
 import { layoutNames, type RuleName, ruleNames } from './sparsity/layout.js';
 
@@ -54,6 +56,40 @@ const fileAndSettings = (
 /** A rule, or names of layers separated by commas. */
 const rule = (text: string): RuleName | string[] =>
   (ruleNames as readonly string[]).includes(text) ? (text as RuleName) : text.split(',');
+
+/** Options that say what training step to run. */
+const withWorkload = (command: Command, model: string, batch: number, density: number): Command =>
+  command
+    .option('--model <name>', modelNames.join(', '), model)
+    .option('--batch <images>', 'images per step', whole, batch)
+    .option(
+      '--imageSize <pixels>',
+      'height and width of the images; default 224 for models of ImageNet, else 32',
+      whole,
+    )
+    .option('--classes <count>', 'default that of the model', whole)
+    .option('--density <share>', 'kept share of the weights', share, density)
+    .addOption(new Option('--layout <name>', 'how the density is spread').choices(layoutNames).default('uniform'))
+    .option(
+      '--dense <rule>',
+      `what stays dense: ${ruleNames.join(', ')}, or names of layers`,
+      rule,
+      'stemAndClassifier',
+    )
+    .option('--threads <count>', 'default one per core', whole)
+    .option(
+      '--seed <number>',
+      'of weights and masks',
+      number('a whole number >= 0', (value) => Number.isInteger(value) && value >= 0),
+      0,
+    );
+
+/** `s2sam doctor`. */
+interface DoctorOptions extends Omit<ProfileCommand, 'optimizer' | 'steps' | 'json' | 'trace'> {
+  readonly json?: boolean;
+  readonly data?: string;
+  readonly layers?: boolean;
+}
 
 /** The command line of `s2sam`; each action reports its exit code to `exit`. */
 export function makeProgram(exit: (code: number) => void, output: Output = terminal): Command {
@@ -158,12 +194,29 @@ export function makeProgram(exit: (code: number) => void, output: Output = termi
     .option('--out <file>', 'where to write it (default: report.html in the run folder)')
     .action((run: string, options: { out?: string }) => exit(reportCommand(run, options, output)));
 
-  program
-    .command('doctor')
+  withWorkload(program.command('profile'), 'resnet32', 128, 1)
+    .description(
+      'show where the time of a training step goes on the CPU: by op, by layer, beside what the machine can do',
+    )
+    .addOption(new Option('--optimizer <name>').choices(optimizerNames).default('s2sam'))
+    .option('--steps <count>', 'how many steps to look at', whole, 5)
+    .option('--trace <file>', 'write a trace for chrome://tracing or Perfetto')
+    .option('--json <file>', 'write every op that ran')
+    .addHelpText('after', examples.profile)
+    .action(async (options: ProfileCommand) => exit(await profileCommand(options, output)));
+
+  withWorkload(program.command('doctor'), 'resnet50', 16, 0.1)
     .description('check what this machine offers and whether s2sam works on it')
     .option('--json', 'print one JSON object')
     .option('--data <folder>', 'where to look for data sets, before $S2SAM_DATA and the cache folder')
-    .action(async (options: { json?: boolean; data?: string }) => exit(await doctorCommand(options, output)));
+    .option('--layers', 'instead: run a step of the model and list how each layer is computed, and what else was timed')
+    .action(async (options: DoctorOptions) =>
+      exit(
+        await (options.layers === true
+          ? layersCommand({ ...options, optimizer: 'sgd' }, output)
+          : doctorCommand(options, output)),
+      ),
+    );
 
   return program;
 }

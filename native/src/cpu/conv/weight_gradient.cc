@@ -6,6 +6,7 @@
 #include "cpu/conv/blocking.hpp"
 #include "cpu/conv/correlate.hpp"
 #include "cpu/conv/plans.hpp"
+#include "cpu/conv/tuner.hpp"
 #include "cpu/layout.hpp"
 
 namespace s2sam::conv {
@@ -14,7 +15,7 @@ namespace {
 
 /// One call. The images are cut into segments by a rule that never sees the threads, and each position of the weight is
 /// summed in one order within a segment and over the segments: results are the same for any number of threads.
-struct Call {
+struct GradientCall {
   Context& context;
   const Tensor &x, &dy;
   ActivationLayout from, to;
@@ -23,7 +24,7 @@ struct Call {
 
 /// Calls body(tile) for the rectangles of one segment, in order.
 template <class Body>
-void for_each_rectangle(const Call& call, const Tiling& tiling, const Split& segments, int segment,
+void for_each_rectangle(const GradientCall& call, const Tiling& tiling, const Split& segments, int segment,
                         const Body& body) {
   GradientTile tile{};
   tile.x_row = call.from.row * call.pass.h.in_step;
@@ -46,7 +47,7 @@ void for_each_rectangle(const Call& call, const Tiling& tiling, const Split& seg
 }
 
 /// Strips of rectangles in as many segments as the memory for their sums, `positions` each, allows.
-Split segments_of(const Call& call, const Tiling& tiling, std::int64_t positions) {
+Split segments_of(const GradientCall& call, const Tiling& tiling, std::int64_t positions) {
   constexpr std::int64_t most = 16, room = std::int64_t{1} << 21;
   const std::int64_t strips = call.to.blocks * tiling.rows.pieces;
   const std::int64_t affordable = std::max<std::int64_t>(1, room / std::max<std::int64_t>(1, positions));
@@ -56,7 +57,7 @@ Split segments_of(const Call& call, const Tiling& tiling, std::int64_t positions
 
 /// Calls body(segment, first, last) over all segments and ranges of channels, as many ranges as keep the threads busy.
 template <class Body>
-void for_each_job(const Call& call, const Split& segments, int channels, int grain, const Body& body) {
+void for_each_job(const GradientCall& call, const Split& segments, int channels, int grain, const Body& body) {
   const int grains = (channels + grain - 1) / grain, wanted = 4 * call.context.threads();
   const Split ranges{grains, std::clamp(wanted / segments.pieces, 1, grains)};
   call.context.parallel(static_cast<std::ptrdiff_t>(segments.pieces) * ranges.pieces, [&](std::ptrdiff_t job) {
@@ -65,7 +66,7 @@ void for_each_job(const Call& call, const Split& segments, int channels, int gra
   });
 }
 
-float* zeroed_sums(const Call& call, const Split& segments, std::size_t positions) {
+float* zeroed_sums(const GradientCall& call, const Split& segments, std::size_t positions) {
   auto* sums = static_cast<float*>(call.context.scratch(segments.pieces * positions * sizeof(float), slot_sums));
   std::fill_n(sums, segments.pieces * positions, 0.0F);
   return sums;
@@ -78,11 +79,12 @@ float total(const float* sums, const Split& segments, std::size_t positions, std
   return sum;
 }
 
-void sparse_gradient(const Call& call, const Weights& weights, Mask& mask, const ops::Conv2d& geometry, bool accumulate,
+void sparse_gradient(const GradientCall& call, const Weights& weights, Mask& mask, const ops::Conv2d& geometry, bool accumulate,
                      float* dw) {
   const GradientKernels& kernels = conv_gradient_kernels_for(call.context.isa());
   const PlanKey key(Use::backward_weight, call.context.isa(), geometry, call.from, call.to.h, call.to.w);
   const Plan& plan = plan_for(mask, key, [&] {
+    note_rule(call.context, density(&mask), "sparse");
     const Tiling tiling = gradient_tiling(kernels, call.pass, static_cast<int>(weights.in), density(&mask));
     const ListShape shape{Direction::forward, call.pass, call.from.row, call.from.plane, tiling.block_channels};
     return Plan{{false, tiling, make_lists(mask, shape)}};
@@ -90,7 +92,7 @@ void sparse_gradient(const Call& call, const Weights& weights, Mask& mask, const
   const Tiling& tiling = plan.front().tiling;
   const Lists& lists = plan.front().lists;
   const std::size_t positions = lists.source.size();
-  const Split segments = segments_of(call, tiling, static_cast<std::int64_t>(positions));
+  const Split segments = segments_of(call, tiling, weights.count());
   float* sums = zeroed_sums(call, segments, positions);
   const auto& kernel = kernels.sparse[column_step(call.pass.w.in_step)];
   for_each_job(call, segments, lists.channels, 1, [&](int segment, int first, int last) {
@@ -113,7 +115,7 @@ void sparse_gradient(const Call& call, const Weights& weights, Mask& mask, const
 }
 
 /// At every position, or at those `mask` keeps.
-void dense_gradient(const Call& call, const Weights& weights, const Mask* mask, bool accumulate, float* dw) {
+void dense_gradient(const GradientCall& call, const Weights& weights, const Mask* mask, bool accumulate, float* dw) {
   const GradientKernels& kernels = conv_gradient_kernels_for(call.context.isa());
   const auto& kernel = kernels.dense[column_step(call.pass.w.in_step)];
   const Tiling tiling = gradient_tiling(kernels, call.pass, static_cast<int>(weights.in), 1.0);
@@ -152,13 +154,14 @@ void weight_gradient(Context& context, const Tensor& x, const Tensor& dy, Mask* 
   const std::vector<Pass> all = passes(Direction::forward, weights, geometry, static_cast<int>(dy.shape[2]),
                                        static_cast<int>(dy.shape[3]));
   const Tensor source = with_border(context, x, needed_border(all, x));
-  const Call call{context, source, dy, ActivationLayout(source), ActivationLayout(dy), all.front()};
+  const GradientCall call{context, source, dy, ActivationLayout(source), ActivationLayout(dy), all.front()};
   const double kept = density(mask);
   context.count({work_of(weights, at == ops::GradientAt::all ? 1.0 : kept, call.to), bytes_of(x, dy, dw)});
   if (at == ops::GradientAt::kept && kept <= dense_above) {
     return sparse_gradient(call, weights, *mask, geometry, accumulate, dw.as<float>());
   }
   const bool everywhere = at == ops::GradientAt::all || kept == 1.0;
+  note_rule(context, kept, everywhere && kept < 1.0 ? "dense, wanted everywhere" : "dense");
   dense_gradient(call, weights, everywhere ? nullptr : mask, accumulate, dw.as<float>());
 }
 

@@ -1,6 +1,6 @@
 import type { StartEvent, TrainEvent } from '@s2sam/core';
 import type { Consumer } from './consumer.js';
-import { endLine, epochLine, maskLine, startLines, stepLine, warningLine } from './lines.js';
+import { endLine, epochLine, kernelsLine, maskLine, startLines, stepLine, warningLine } from './lines.js';
 import { Meter } from './meter.js';
 
 /** One line per `every` steps, per mask update and per epoch: what a log file or a pipe gets instead of a progress bar. */
@@ -29,6 +29,7 @@ export class LineLog implements Consumer {
       }
     }
     if (event.type === 'mask') this.print(maskLine(start, event));
+    if (event.type === 'kernels') this.print(kernelsLine(event));
     if (event.type === 'warning') this.print(warningLine(event));
     if (event.type === 'epoch') this.print(epochLine(start, event));
     if (event.type === 'end') this.print(endLine(start, event));

@@ -1,4 +1,4 @@
-import type { EndEvent, EpochEvent, MaskEvent, StartEvent, StepEvent, WarningEvent } from '@s2sam/core';
+import type { EndEvent, EpochEvent, KernelsEvent, MaskEvent, StartEvent, StepEvent, WarningEvent } from '@s2sam/core';
 import type { Interval } from './meter.js';
 
 /** The words of the log: pure functions from events to text, so that what users see can be tested letter by letter. */
@@ -83,6 +83,13 @@ export function maskLine(start: StartEvent, event: MaskEvent): string {
     `checksum ${event.checksum}`,
   ];
   return mark(start.dataset.synthetic, parts.join('  '));
+}
+
+/** How many passes over layers multiply by kept weights alone, and how many by all. */
+export function kernelsLine({ choices }: KernelsEvent): string {
+  const sparse = choices.filter(({ kernel }) => kernel.startsWith('sparse')).length;
+  const passes = `${sparse} sparse and ${choices.length - sparse} dense passes over layers`;
+  return `kernels: ${passes}; \`s2sam doctor --layers\` lists and times them`;
 }
 
 export const warningLine = ({ step, message }: WarningEvent): string => `warning: step ${step}: ${message}`;

@@ -1,4 +1,4 @@
-import type { FloatName } from '@s2sam/native';
+import type { FloatName, KernelChoice } from '@s2sam/native';
 import type { Churn } from '../sparsity/exploration.js';
 import type { ForwardFlops } from '../sparsity/flops.js';
 import type { ImageDataset } from './data.js';
@@ -98,6 +98,13 @@ export interface WarningEvent {
   readonly message: string;
 }
 
+/** How the layers are computed, once, after the first step; not where a device tells nothing (CUDA). */
+export interface KernelsEvent {
+  readonly type: 'kernels';
+  readonly step: number;
+  readonly choices: readonly KernelChoice[];
+}
+
 /** After each epoch (and at the end of a run that stops inside one), with the evaluation on the test split. */
 export interface EpochEvent {
   readonly type: 'epoch';
@@ -144,4 +151,4 @@ export interface EndEvent {
   readonly flops: ForwardFlops;
 }
 
-export type TrainEvent = StartEvent | StepEvent | MaskEvent | WarningEvent | EpochEvent | EndEvent;
+export type TrainEvent = StartEvent | StepEvent | KernelsEvent | MaskEvent | WarningEvent | EpochEvent | EndEvent;

@@ -14,7 +14,16 @@ import { densityOf, SparsityState } from '../sparsity/state.js';
 import type { StepNeeds } from '../sparsity/strategy.js';
 import { positiveInteger } from '../tensor/tensor.js';
 import { checkModel, checkResume, type Description } from './checks.js';
-import type { EndEvent, EpochEvent, MaskEvent, StartEvent, StepEvent, TrainEvent, WarningEvent } from './events.js';
+import type {
+  EndEvent,
+  EpochEvent,
+  KernelsEvent,
+  MaskEvent,
+  StartEvent,
+  StepEvent,
+  TrainEvent,
+  WarningEvent,
+} from './events.js';
 import { FlopsMeter } from './flopsMeter.js';
 import { LazyEvaluator } from './lazyEvaluator.js';
 import { TrainingLength } from './length.js';
@@ -63,6 +72,7 @@ class Training implements Run {
   #lastTestAccuracy: number | undefined;
   #clock = performance.now();
   #started = false;
+  #kernelsTold = false;
   /** Of the strategy, once the iteration is over. */
   #finalMemory: readonly NamedTensor[] | undefined;
 
@@ -147,7 +157,10 @@ class Training implements Run {
       }
       const needs = this.#needs(this.#step);
       const next = this.#enqueue(trainStep, loader, needs);
-      if (pending !== undefined) yield await this.#finish(pending);
+      if (pending !== undefined) {
+        yield await this.#finish(pending);
+        yield* this.#kernels();
+      }
       pending = next;
       const epochEnds = this.#length.endsEpoch(this.#step);
       if (needs.update !== true && !epochEnds) continue;
@@ -165,6 +178,7 @@ class Training implements Run {
       this.#clock = performance.now();
     }
     if (pending !== undefined) yield await this.#finish(pending);
+    yield* this.#kernels();
     const images = (this.#step - firstImageStep) * this.#batchSize;
     yield this.#endEvent(images / Math.max(1e-9, this.#trainSeconds - secondsBefore));
   }
@@ -282,6 +296,14 @@ class Training implements Run {
 
   #rememberForRewinding(): void {
     if (this.#options.sparsity?.rounds?.rewindStep === this.#step) this.#sparsity.remember();
+  }
+
+  /** Once, when a step has run. */
+  *#kernels(): Generator<KernelsEvent> {
+    if (this.#kernelsTold) return;
+    this.#kernelsTold = true;
+    const choices = this.#model.device.kernelChoices();
+    if (choices.length > 0) yield { type: 'kernels', step: this.#step, choices };
   }
 
   *#warnings(): Generator<WarningEvent> {

@@ -1,0 +1,96 @@
+/** The performance tables of README.md, made from result files. */
+
+/** What one result is about; of the results about the same, the newest counts. */
+const subject = ({ benchmark, options, machine }) =>
+  benchmark === 'layers' ? 'layers' : `${options.model} ${options.imageSize} ${machine.device.kind}`;
+
+/** [{file, result}] -> the newest of each subject, in the order of their names. */
+export function newest(results) {
+  const latest = new Map();
+  for (const one of results) {
+    const other = latest.get(subject(one.result));
+    if (other === undefined || other.result.date < one.result.date) latest.set(subject(one.result), one);
+  }
+  return [...latest].sort(([a], [b]) => a.localeCompare(b)).map(([, one]) => one);
+}
+
+const row = (cells) => `| ${cells.join(' | ')} |`;
+const markdown = (head, rows) => [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n');
+const ratio = ({ median, min, max }) => `${median.toFixed(2)} (${min.toFixed(2)} to ${max.toFixed(2)})`;
+
+function provenance({ file, result }) {
+  const { cpu, cores, device, gpu } = result.machine;
+  const where = device.kind === 'cuda' ? (gpu?.name ?? device.name) : `${cores} cores of ${cpu} (${device.isa})`;
+  return (
+    `${where}, ${device.threads} threads, ${result.date.slice(0, 10)}, medians of ${result.rounds} rounds in turn ` +
+    `([the result](bench/results/${file}), \`${result.command}\`).`
+  );
+}
+
+/** How the weights are spread where the result does not say: it is of the time when there was one layout. */
+const layoutOf = (options) => options.layout ?? 'erk';
+
+function trainTable(one) {
+  const { options, contestants, ratios } = one.result;
+  const over = (name) => ratios.find(({ what }) => what.startsWith(`${name} / `) && what.endsWith('images per second'));
+  const rows = contestants.map(({ name, imagesPerSecond, peakMB }) => {
+    const speedup = over(name);
+    return [
+      name,
+      imagesPerSecond.toFixed(1),
+      speedup === undefined ? '' : ratio(speedup),
+      peakMB === undefined ? '' : peakMB.toFixed(0),
+    ];
+  });
+  const fastest = ratios.find(({ what }) => what.endsWith('images per second'))?.what.match(/ \/ (.*), images/)?.[1];
+  const against = fastest === undefined ? 'over PyTorch' : `over ${fastest}`;
+  const costs = ratios
+    .filter(({ what }) => / \/ (sgd|s2sam), step time$/.test(what))
+    .map((cost) => `- ${cost.what.replace(', step time', '')}: ${ratio(cost)} times the step time`);
+  const image = `${options.imageSize} x ${options.imageSize}`;
+  return [
+    `**${options.model}**, images of ${image}, batch ${options.batch}, ${options.dtype}, layout ${layoutOf(options)}: ${provenance(one)}`,
+    '',
+    markdown(['', 'images per second', against, 'peak MB'], rows),
+    ...(costs.length === 0 ? [] : ['', ...costs]),
+  ].join('\n');
+}
+
+function layersTable(one) {
+  const { layers, options, peaks } = one.result;
+  const shown = options.sparsities.filter((sparsity) => sparsity >= 0.8);
+  const rows = layers.map(({ name, breakEven, sums }) => [
+    name,
+    breakEven === null ? 'none' : `${(100 * breakEven).toFixed(0)} %`,
+    ...[0, ...shown].map((sparsity) => sums.find((sum) => sum.sparsity === sparsity)?.speedup.toFixed(2) ?? ''),
+  ]);
+  const head = ['layer', 'break-even', 'dense', ...shown.map((sparsity) => `${(100 * sparsity).toFixed(0)} %`)];
+  return [
+    `One layer at a time, forward plus both gradients, times as fast as PyTorch's dense layer (the faster of NCHW and ` +
+      `channels-last), and the sparsity from which ours is the faster; the machine feeds ${peaks.secondLevel.toFixed(0)} ` +
+      `GFLOP/s from its second-level cache: ${provenance(one)}`,
+    '',
+    markdown(head, rows),
+  ].join('\n');
+}
+
+/** The text between the markers of README.md, by their names. `results`: [{file, result}]. */
+export function sections(results) {
+  const latest = newest(results);
+  const of = (benchmark, table) =>
+    latest
+      .filter(({ result }) => result.benchmark === benchmark)
+      .map(table)
+      .join('\n\n') || 'Not measured yet.';
+  return { train: of('train', trainTable), layers: of('layers', layersTable) };
+}
+
+/** Throws an Error where a marker is missing. */
+export function fill(readme, texts) {
+  return Object.entries(texts).reduce((text, [name, content]) => {
+    const [open, close] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
+    const [begin, end] = [text.indexOf(open), text.indexOf(close)];
+    if (begin < 0 || end < begin) throw new Error(`README.md has no ${open} ... ${close}`);
+    return `${text.slice(0, begin + open.length)}\n${content}\n${text.slice(end)}`;
+  }, readme);
+}

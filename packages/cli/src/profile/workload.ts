@@ -1,0 +1,139 @@
+import {
+  type Classifier,
+  ConfigError,
+  createModel,
+  type Device,
+  Loader,
+  layerCosts,
+  modelNames,
+  type Optimizer,
+  type Sgd,
+  type StepResult,
+  s2sam,
+  sam,
+  sgd,
+  streamKey,
+  TrainStep,
+} from '@s2sam/core';
+import { syntheticImages } from '@s2sam/data';
+import { type LayoutConfig, makeLayout } from '../sparsity/layout.js';
+
+/** A training step to be looked at: what a command line says of it. */
+export interface WorkloadOptions extends LayoutConfig {
+  readonly model: string;
+  /** Images per step. */
+  readonly batch: number;
+  /** Height and width. Default 224 for ResNets of ImageNet, else 32. */
+  readonly imageSize?: number;
+  /** Default that of the model. */
+  readonly classes?: number;
+  /** Share of the weights that is kept. */
+  readonly density: number;
+  readonly optimizer: OptimizerName;
+  readonly seed: number;
+}
+
+const wrappers = {
+  sgd: (base: Sgd): Optimizer => base,
+  sam: (base: Sgd): Optimizer => sam(base),
+  s2sam: (base: Sgd): Optimizer => s2sam(base),
+} as const;
+export type OptimizerName = keyof typeof wrappers;
+export const optimizerNames = Object.keys(wrappers) as readonly OptimizerName[];
+
+/** The stem of ResNets for ImageNet. */
+const IMAGENET_KERNEL = 7;
+
+/** Throws ConfigError for a model there is not, or a density no layout can give. */
+export class Workload implements Disposable {
+  readonly imageSize: number;
+  /** Values that all convolutions compute for one image. */
+  readonly convolutionOutputs: number;
+  readonly #model: Classifier;
+  readonly #loader: Loader;
+  readonly #step: TrainStep;
+  #done = 0;
+
+  constructor(
+    readonly device: Device,
+    readonly options: WorkloadOptions,
+  ) {
+    const { model: name, batch, classes, density, seed } = options;
+    if (!(modelNames as readonly string[]).includes(name)) {
+      throw new ConfigError(`there is no model ${name}; models: ${modelNames.join(', ')}`, { op: 'model' });
+    }
+    const model = createModel(name, { device, seed, ...(classes === undefined ? {} : { classes }) });
+    this.#model = model;
+    try {
+      const stem = model.arena.parameters.find(({ kind }) => kind === 'weight');
+      this.imageSize = options.imageSize ?? (stem?.shape[2] === IMAGENET_KERNEL ? 224 : 32);
+      if (density < 1) drawMasks(model, options);
+      const costs = layerCosts(model, [this.imageSize, this.imageSize]);
+      this.convolutionOutputs = costs
+        .filter(({ name }) => model.namedParameters().get(name)?.shape.length === 4)
+        .reduce((sum, { outputs }) => sum + outputs, 0);
+      const images = syntheticImages({ size: this.imageSize, classes: model.classes, train: 2 * batch, test: 1 });
+      this.#loader = new Loader(device, images, images.train, { batchSize: batch, shuffle: { seed, augment: true } });
+      const base = sgd({ lr: 0.01, momentum: 0.9, weightDecay: 5e-4 });
+      this.#step = new TrainStep(model, {
+        optimizer: wrappers[options.optimizer](base),
+        input: (dtype) => this.#loader.load(dtype),
+      });
+    } catch (error) {
+      model[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Enqueues one step and resolves when it has run. */
+  step(): Promise<StepResult> {
+    const step = this.#done++;
+    const { batches } = this.#loader;
+    this.#loader.select(Math.floor(step / batches), step % batches);
+    return this.#step.run({ step, totalSteps: 1_000_000, stepsPerEpoch: batches });
+  }
+
+  /** The layers with weights, in the order of the forward pass, as profiles name them. */
+  get layers(): string[] {
+    return this.#model.arena.parameters
+      .filter(({ kind }) => kind === 'weight')
+      .map(({ name }) => name.replace(/\.weight$/, ''));
+  }
+
+  /** Kept weights of a layer. */
+  kept(layer: string): number {
+    const weight = this.#model.namedParameters().get(`${layer}.weight`);
+    return weight?.mask?.kept ?? weight?.size ?? 0;
+  }
+
+  [Symbol.dispose](): void {
+    this.#step[Symbol.dispose]();
+    this.#loader[Symbol.dispose]();
+    this.#model[Symbol.dispose]();
+  }
+}
+
+/** Random masks with the layout's share of each layer; a layer that keeps everything gets none. */
+function drawMasks(model: Classifier, options: WorkloadOptions): void {
+  const layers = model.arena.parameters
+    .filter(({ kind }) => kind === 'weight')
+    .map((parameter) => {
+      const { name, shape, size, role } = parameter;
+      return {
+        parameter,
+        name,
+        shape,
+        size,
+        role,
+        kind: shape.length === 4 ? ('conv2d' as const) : ('linear' as const),
+      };
+    });
+  const kept = makeLayout(options).allocate(layers, options.density);
+  for (const { parameter, name, size } of layers) {
+    const count = kept.get(name) ?? size;
+    if (count === size) continue;
+    const mask = model.arena.addMask(parameter);
+    mask.random(count, streamKey(options.seed, name));
+    mask.apply(parameter.value);
+  }
+}
