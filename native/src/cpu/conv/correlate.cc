@@ -8,6 +8,7 @@
 #include "cpu/conv/dense_pass.hpp"
 #include "cpu/conv/sparse_pass.hpp"
 #include "cpu/conv/tuner.hpp"
+#include "cpu/conv/winograd.hpp"
 #include "cpu/elementwise/convert.hpp"
 #include "s2sam/error.hpp"
 
@@ -26,6 +27,18 @@ void check_offsets(const ActivationLayout& layout) {
 
 double work_of(const Weights& weights, double kept, const ActivationLayout& outputs) {
   return 2.0 * kept * static_cast<double>(weights.count()) * static_cast<double>(outputs.n * outputs.h * outputs.w);
+}
+
+bool uses_winograd(double kept, const Weights& weights, const ops::Conv2d& geometry, const ActivationLayout& outputs) {
+  constexpr double least_density = 0.4;  // lists of kept weights are the faster below
+  constexpr double least_filled = 0.5;   // of the tiles
+  constexpr std::int64_t tile = 4;
+  const auto whole = [](std::int64_t extent) { return (extent + tile - 1) / tile * tile; };
+  const double filled =
+      static_cast<double>(outputs.h * outputs.w) / static_cast<double>(whole(outputs.h) * whole(outputs.w));
+  // A few images are computed by plain sums: there, speed matters least, and a ReLU that rounding decides otherwise most.
+  const bool batch = outputs.n >= ActivationLayout::lanes;
+  return batch && kept > least_density && filled >= least_filled && !pinned() && winograd_fits(weights, geometry);
 }
 
 int needed_border(const std::vector<Pass>& all, const Tensor& in) {
@@ -63,6 +76,10 @@ void correlate(Context& context, Direction direction, const Tensor& in, const Te
   const double kept = density(mask);
   context.count({work_of(weights, kept, direction == Direction::forward ? call.to : call.from),
                  bytes_of(in, w, out) + (accumulate ? bytes_of(out) : 0.0)});
+  if (uses_winograd(kept, weights, geometry, call.to)) {
+    note_rule(context, kept, "dense, Winograd");
+    return run_winograd(call);
+  }
   if (mask == nullptr || kept > sparse_below) {
     note_rule(context, kept, "dense");
     for (const Pass& pass : all) run_dense(call, pass, dense_grid(call, pass), pack(call, pass));

@@ -13,6 +13,10 @@ enum Slot { slot_padded, slot_weights, slot_offsets, slot_sums, slot_in, slot_ou
 /// dy) lie so: a multiplication and an addition for each kept weight and output.
 double work_of(const Weights& weights, double kept, const ActivationLayout& outputs);
 
+/// Whether a convolution that keeps this share of its weights is computed by Winograd's method with all of them. Its sums
+/// have an order of their own, so this is a rule and no choice by timing.
+bool uses_winograd(double kept, const Weights& weights, const ops::Conv2d& geometry, const ActivationLayout& outputs);
+
 /// Zero rows or columns around the planes of `in` that the passes read.
 int needed_border(const std::vector<Pass>& passes, const Tensor& in);
 

@@ -8,38 +8,16 @@ namespace {
 using conv::GradientKernels;
 using conv::GradientTile;
 using Native = Vec16::Native;
-using Quad [[gnu::vector_size(16), gnu::may_alias]] = float;
-using QuadUnaligned [[gnu::vector_size(16), gnu::aligned(4), gnu::may_alias]] = float;
 
 /// Register tiles, in accumulators of Vec16: `sparse` has one channel and up to this many taps, `dense` a rectangle.
 constexpr int sparse_taps = Vec16::parts == 1 ? 12 : Vec16::parts == 2 || registers == 32 ? 6 : 2;
 constexpr int dense_channels = Vec16::parts == 1 ? 4 : 2;
 constexpr int dense_taps = Vec16::parts == 1 ? 6 : Vec16::parts == 2 || registers == 32 ? 3 : 1;
 
-/// The lanes of a vector folded to 4.
-template <class Vector>
-[[gnu::always_inline]] inline Quad fold(Vector v) {
-  if constexpr (sizeof(Vector) == 64) {
-    return fold(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
-                __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15));
-  } else if constexpr (sizeof(Vector) == 32) {
-    return __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
-  } else {
-    return v;
-  }
-}
-
-[[gnu::always_inline]] inline Quad fold(const Vec16& v) {
+[[gnu::always_inline]] inline Quad fold_images(const Vec16& v) {
   Native s = v.part[0];
   for (int i = 1; i < Vec16::parts; ++i) s += v.part[i];
-  return fold<Native>(s);
-}
-
-/// The totals of four quads.
-[[gnu::always_inline]] inline Quad totals(Quad a, Quad b, Quad c, Quad d) {
-  const Quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
-  const Quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+  return fold(s);
 }
 
 /// to[i] += total of sum[i].
@@ -48,13 +26,13 @@ template <int Q>
 #pragma GCC unroll 16
   for (int q = 0; q + 4 <= Q; q += 4) {
     QuadUnaligned* quad = reinterpret_cast<QuadUnaligned*>(to + q);
-    *quad = *quad + totals(fold(sum[q]), fold(sum[q + 1]), fold(sum[q + 2]), fold(sum[q + 3]));
+    *quad = *quad + totals(fold_images(sum[q]), fold_images(sum[q + 1]), fold_images(sum[q + 2]), fold_images(sum[q + 3]));
   }
   if constexpr (Q % 4 > 0) {
     constexpr int first = Q - Q % 4;
     const Quad none{};
-    const Quad rest = totals(fold(sum[first]), Q % 4 > 1 ? fold(sum[first + 1 < Q ? first + 1 : first]) : none,
-                             Q % 4 > 2 ? fold(sum[first + 2 < Q ? first + 2 : first]) : none, none);
+    const Quad rest = totals(fold_images(sum[first]), Q % 4 > 1 ? fold_images(sum[first + 1 < Q ? first + 1 : first]) : none,
+                             Q % 4 > 2 ? fold_images(sum[first + 2 < Q ? first + 2 : first]) : none, none);
 #pragma GCC unroll 4
     for (int q = first; q < Q; ++q) to[q] += rest[q - first];
   }

@@ -30,4 +30,27 @@ inline void hold(Vec16::Native& v) {
 #endif
 }
 
+using Quad [[gnu::vector_size(16), gnu::may_alias]] = float;
+using QuadUnaligned [[gnu::vector_size(16), gnu::aligned(4), gnu::may_alias]] = float;
+
+/// The lanes of a vector folded to 4.
+template <class Vector>
+[[gnu::always_inline]] inline Quad fold(Vector v) {
+  if constexpr (sizeof(Vector) == 64) {
+    return fold(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15));
+  } else if constexpr (sizeof(Vector) == 32) {
+    return __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  } else {
+    return v;
+  }
+}
+
+/// The totals of four quads.
+[[gnu::always_inline]] inline Quad totals(Quad a, Quad b, Quad c, Quad d) {
+  const Quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const Quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+
 }  // namespace s2sam::S2SAM_ISA

@@ -133,6 +133,8 @@ std::pair<Tuned, backend::KernelChoice> tune(const Call& call, const Mask& mask,
 
 }  // namespace
 
+bool pinned() { return wish() != Wish::fastest; }
+
 void note_rule(Context& context, double density, const char* kernel) {
   context.choices().note({context.running().op, context.running().label, density, kernel, {}});
 }

@@ -38,6 +38,9 @@ using Tunings = std::map<TuningKey, std::pair<Tuned, backend::KernelChoice>>;
 /// Error{argument} for other words.
 Plan make_plan(const Call& call, Mask& mask, const std::vector<Pass>& passes, const PlanKey& key);
 
+/// Whether S2SAM_CPU_CONV admits one way alone.
+bool pinned();
+
 /// Notes, for whoever asks, that no timing was needed.
 void note_rule(Context& context, double density, const char* kernel);
 

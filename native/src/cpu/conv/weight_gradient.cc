@@ -7,6 +7,7 @@
 #include "cpu/conv/correlate.hpp"
 #include "cpu/conv/plans.hpp"
 #include "cpu/conv/tuner.hpp"
+#include "cpu/conv/winograd.hpp"
 #include "cpu/layout.hpp"
 
 namespace s2sam::conv {
@@ -146,6 +147,15 @@ void dense_gradient(const GradientCall& call, const Weights& weights, const Mask
                   });
 }
 
+/// At every position, or at those `mask` keeps.
+void winograd_gradient(const GradientCall& call, const Mask* mask, bool accumulate, float* dw) {
+  if (mask == nullptr) return winograd_weight_gradient(call.context, call.x, call.dy, accumulate, dw);
+  auto* everywhere = static_cast<float*>(
+      call.context.scratch(static_cast<std::size_t>(mask->count) * sizeof(float), slot_offsets));
+  winograd_weight_gradient(call.context, call.x, call.dy, false, everywhere);
+  for_each_kept(*mask, [&](std::size_t i) { dw[i] = (accumulate ? dw[i] : 0.0F) + everywhere[i]; });
+}
+
 }  // namespace
 
 void weight_gradient(Context& context, const Tensor& x, const Tensor& dy, Mask* mask, const ops::Conv2d& geometry,
@@ -157,6 +167,11 @@ void weight_gradient(Context& context, const Tensor& x, const Tensor& dy, Mask* 
   const GradientCall call{context, source, dy, ActivationLayout(source), ActivationLayout(dy), all.front()};
   const double kept = density(mask);
   context.count({work_of(weights, at == ops::GradientAt::all ? 1.0 : kept, call.to), bytes_of(x, dy, dw)});
+  if (uses_winograd(at == ops::GradientAt::all ? 1.0 : kept, weights, geometry, call.to)) {
+    note_rule(context, kept, "dense, Winograd");
+    return winograd_gradient(call, at == ops::GradientAt::all || kept == 1.0 ? nullptr : mask, accumulate,
+                             dw.as<float>());
+  }
   if (at == ops::GradientAt::kept && kept <= dense_above) {
     return sparse_gradient(call, weights, *mask, geometry, accumulate, dw.as<float>());
   }
