@@ -1,8 +1,13 @@
 /** The performance tables of README.md, made from result files. */
 
+// Where a result does not say, it is of the time when there was one choice.
+const layoutOf = ({ layout = 'erk' }) => layout;
+const sizeOf = ({ imageSize = 32 }) => imageSize;
+const roundsOf = ({ rounds, contestants }) => rounds ?? contestants[0].secondsPerStep.length;
+
 /** What one result is about; of the results about the same, the newest counts. */
 const subject = ({ benchmark, options, machine }) =>
-  benchmark === 'layers' ? 'layers' : `${options.model} ${options.imageSize} ${machine.device.kind}`;
+  benchmark === 'layers' ? 'layers' : `${options.model} ${sizeOf(options)} ${machine.device.kind}`;
 
 /** [{file, result}] -> the newest of each subject, in the order of their names. */
 export function newest(results) {
@@ -22,13 +27,10 @@ function provenance({ file, result }) {
   const { cpu, cores, device, gpu } = result.machine;
   const where = device.kind === 'cuda' ? (gpu?.name ?? device.name) : `${cores} cores of ${cpu} (${device.isa})`;
   return (
-    `${where}, ${device.threads} threads, ${result.date.slice(0, 10)}, medians of ${result.rounds} rounds in turn ` +
+    `${where}, ${device.threads} threads, ${result.date.slice(0, 10)}, medians of ${roundsOf(result)} rounds in turn ` +
     `([the result](bench/results/${file}), \`${result.command}\`).`
   );
 }
-
-/** How the weights are spread where the result does not say: it is of the time when there was one layout. */
-const layoutOf = (options) => options.layout ?? 'erk';
 
 function trainTable(one) {
   const { options, contestants, ratios } = one.result;
@@ -47,9 +49,9 @@ function trainTable(one) {
   const costs = ratios
     .filter(({ what }) => / \/ (sgd|s2sam), step time$/.test(what))
     .map((cost) => `- ${cost.what.replace(', step time', '')}: ${ratio(cost)} times the step time`);
-  const image = `${options.imageSize} x ${options.imageSize}`;
+  const image = `${sizeOf(options)} x ${sizeOf(options)}`;
   return [
-    `**${options.model}**, images of ${image}, batch ${options.batch}, ${options.dtype}, layout ${layoutOf(options)}: ${provenance(one)}`,
+    `**${options.model}**, images of ${image}, batch ${options.batch}, ${options.dtype ?? 'f32'}, layout ${layoutOf(options)}: ${provenance(one)}`,
     '',
     markdown(['', 'images per second', against, 'peak MB'], rows),
     ...(costs.length === 0 ? [] : ['', ...costs]),

@@ -81,6 +81,7 @@ describe('a whole run', () => {
     const events = logged(at('whole', 'metrics.jsonl'));
     expect(events.map(({ type }) => type).filter((type) => type !== 'step')).toEqual([
       'start',
+      'kernels',
       'epoch',
       'epoch',
       'epoch',

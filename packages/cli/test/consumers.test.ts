@@ -66,6 +66,18 @@ describe('line log', () => {
     ]);
   });
 
+  it('tells how layers are computed', () => {
+    const lines: string[] = [];
+    const log = new LineLog((line) => lines.push(line), 10);
+    const choice = { label: 'conv1', op: 'conv2d', density: 1, candidates: [] };
+    const kernels = ['dense', 'sparse, 1x7 pixels', 'dense, Winograd'];
+    log.on(startEvent());
+    log.on({ type: 'kernels', step: 1, choices: kernels.map((kernel) => ({ ...choice, kernel })) });
+    expect(lines.at(-1)).toBe(
+      'kernels: 1 sparse and 2 dense passes over layers; `s2sam doctor --layers` lists and times them',
+    );
+  });
+
   it.each([
     [0, '0 FLOPs'],
     [999, '999 FLOPs'],

@@ -66,8 +66,10 @@ export function layerTable(spans: readonly ProfileSpan[], steps: number): Table 
 /** How each pass of each layer is computed, and what else was timed. */
 export function choiceTable(choices: readonly KernelChoice[]): Table {
   const rows = choices.map(({ label, op, density, kernel, candidates }) => {
-    const sorted = candidates.toSorted((a, b) => a.milliseconds - b.milliseconds);
-    const [first, second] = sorted;
+    const first = candidates.find((candidate) => candidate.kernel === kernel);
+    const [second] = candidates
+      .filter((candidate) => candidate !== first)
+      .toSorted((a, b) => a.milliseconds - b.milliseconds);
     return [
       label === '' ? '(no layer)' : label,
       op,

@@ -64,6 +64,7 @@ export class Workload implements Disposable {
     }
     const model = createModel(name, { device, seed, ...(classes === undefined ? {} : { classes }) });
     this.#model = model;
+    const owned: Disposable[] = [model];
     try {
       const stem = model.arena.parameters.find(({ kind }) => kind === 'weight');
       this.imageSize = options.imageSize ?? (stem?.shape[2] === IMAGENET_KERNEL ? 224 : 32);
@@ -74,13 +75,14 @@ export class Workload implements Disposable {
         .reduce((sum, { outputs }) => sum + outputs, 0);
       const images = syntheticImages({ size: this.imageSize, classes: model.classes, train: 2 * batch, test: 1 });
       this.#loader = new Loader(device, images, images.train, { batchSize: batch, shuffle: { seed, augment: true } });
+      owned.push(this.#loader);
       const base = sgd({ lr: 0.01, momentum: 0.9, weightDecay: 5e-4 });
       this.#step = new TrainStep(model, {
         optimizer: wrappers[options.optimizer](base),
         input: (dtype) => this.#loader.load(dtype),
       });
     } catch (error) {
-      model[Symbol.dispose]();
+      for (const one of owned.reverse()) one[Symbol.dispose]();
       throw error;
     }
   }

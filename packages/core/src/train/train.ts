@@ -157,14 +157,11 @@ class Training implements Run {
       }
       const needs = this.#needs(this.#step);
       const next = this.#enqueue(trainStep, loader, needs);
-      if (pending !== undefined) {
-        yield await this.#finish(pending);
-        yield* this.#kernels();
-      }
+      if (pending !== undefined) yield* this.#report(pending);
       pending = next;
       const epochEnds = this.#length.endsEpoch(this.#step);
       if (needs.update !== true && !epochEnds) continue;
-      yield await this.#finish(pending);
+      yield* this.#report(pending);
       pending = undefined;
       if (needs.update === true) {
         yield await this.#updateMasks(trainStep);
@@ -177,8 +174,7 @@ class Training implements Run {
       epochStart = { seconds: this.#trainSeconds, step: this.#step };
       this.#clock = performance.now();
     }
-    if (pending !== undefined) yield await this.#finish(pending);
-    yield* this.#kernels();
+    if (pending !== undefined) yield* this.#report(pending);
     const images = (this.#step - firstImageStep) * this.#batchSize;
     yield this.#endEvent(images / Math.max(1e-9, this.#trainSeconds - secondsBefore));
   }
@@ -298,12 +294,14 @@ class Training implements Run {
     if (this.#options.sparsity?.rounds?.rewindStep === this.#step) this.#sparsity.remember();
   }
 
-  /** Once, when a step has run. */
-  *#kernels(): Generator<KernelsEvent> {
+  /** The event of a step once it is done and, behind the first, how layers are computed. */
+  async *#report(pending: Pending): AsyncGenerator<StepEvent | KernelsEvent> {
+    const event = await this.#finish(pending);
+    yield event;
     if (this.#kernelsTold) return;
     this.#kernelsTold = true;
     const choices = this.#model.device.kernelChoices();
-    if (choices.length > 0) yield { type: 'kernels', step: this.#step, choices };
+    if (choices.length > 0) yield { type: 'kernels', step: event.step, choices };
   }
 
   *#warnings(): Generator<WarningEvent> {

@@ -1,6 +1,8 @@
-import { type Device, openDevice } from '@s2sam/core';
 import { describe, expect, it } from 'vitest';
-import { type Case, convolution, plus, worstError } from '../../native/test/support/convolution.js';
+import { type DeviceHandle, loadCpu } from '../lib/index.js';
+import { type Case, convolution, plus, worstError } from './support/convolution.js';
+
+const native = loadCpu();
 
 /** 3x3, padding 1: whole and cut tiles in both directions, unused lanes, channels that fill no register tile. */
 const shape = (n: number, c: number, h: number, w: number, o: number): Case => {
@@ -17,8 +19,7 @@ const noise = (count: number, key: number): Float32Array => {
 };
 
 /** y, dx added to what was there, and dw, with a mask of this density and the names of the kernels. */
-async function compute(device: Device, s: Case, density: number) {
-  const { native, handle } = device;
+async function compute(handle: DeviceHandle, s: Case, density: number) {
   const [size, pixels] = [s.o * s.c * 9, s.h * s.w];
   const images = (values: Float32Array, channels: number) => {
     const flat = native.create(handle, 'f32', [s.n, channels * pixels], false);
@@ -39,12 +40,16 @@ async function compute(device: Device, s: Case, density: number) {
   native.conv2dBackwardWeight(xs, dys, dw, mask, 1, 1, 1, 1, false, false);
   const got = { y: await native.read(y), dx: await native.read(dx), dw: await native.read(dw) };
   const used = { x, dy, before, w: (await native.read(w)) as Float32Array };
-  return { got, used, kernels: device.kernelChoices().map(({ kernel }) => kernel) };
+  return { got, used, kernels: native.choices(handle).map(({ kernel }) => kernel) };
 }
 
 async function onThreads(threads: number, s: Case, density: number) {
-  await using device = await openDevice('cpu', { threads });
-  return await compute(device, s, density);
+  const device = native.openDevice(0, threads);
+  try {
+    return await compute(device, s, density);
+  } finally {
+    native.closeDevice(device);
+  }
 }
 
 describe("Winograd's method", () => {
