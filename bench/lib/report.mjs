@@ -12,7 +12,7 @@ const subject = ({ benchmark, options, machine }) =>
 /** [{file, result}] -> the newest of each subject, in the order of their names. */
 export function newest(results) {
   const latest = new Map();
-  for (const one of results) {
+  for (const one of results.filter(({ result }) => ['train', 'layers'].includes(result.benchmark))) {
     const other = latest.get(subject(one.result));
     if (other === undefined || other.result.date < one.result.date) latest.set(subject(one.result), one);
   }
@@ -64,7 +64,7 @@ function layersTable(one) {
   const rows = layers.map(({ name, breakEven, sums }) => [
     name,
     breakEven === null ? 'none' : `${(100 * breakEven).toFixed(0)} %`,
-    ...[0, ...shown].map((sparsity) => sums.find((sum) => sum.sparsity === sparsity)?.speedup.toFixed(2) ?? ''),
+    ...[0, ...shown].map((sparsity) => sums.find((sum) => sum.sparsity === sparsity)?.speedup?.toFixed(2) ?? ''),
   ]);
   const head = ['layer', 'break-even', 'dense', ...shown.map((sparsity) => `${(100 * sparsity).toFixed(0)} %`)];
   return [
