@@ -15,8 +15,9 @@ constexpr int registers = 16;
 /// Independent sums of 16 floats: two registers stay free for operands.
 constexpr int chains = Vec16::parts == 1 ? 24 : (registers - 2) / Vec16::parts;
 
-/// An addition to each sum by which the compiler cannot see through the loop.
-void keep(Vec16 (&sum)[chains]) {
+/// Hides the sums from the compiler, which else would see through the loop. Inlined: were their address passed on, they
+/// would live in memory.
+[[gnu::always_inline]] inline void keep(Vec16 (&sum)[chains]) {
 #pragma GCC unroll 32
   for (int i = 0; i < chains; ++i) {
 #pragma GCC unroll 4
@@ -28,10 +29,11 @@ void keep(Vec16 (&sum)[chains]) {
   }
 }
 
-float total(const Vec16 (&sum)[chains]) {
-  float all = 0;
-  for (const Vec16& one : sum) all += one.sum();
-  return all;
+[[gnu::always_inline]] inline float total(const Vec16 (&sum)[chains]) {
+  Vec16 all = sum[0];
+#pragma GCC unroll 32
+  for (int i = 1; i < chains; ++i) all = all + sum[i];
+  return all.sum();
 }
 
 float arithmetic(std::ptrdiff_t rounds) {
