@@ -81,7 +81,8 @@ function print(layers, peaks) {
     'times',
   ];
   console.log(`\n${table(head, rows)}\n`);
-  for (const { name, breakEven } of layers) {
+  for (const { name, breakEven, theirs } of layers) {
+    if (theirs === undefined) continue;
     console.log(
       `${name}: faster than PyTorch ${breakEven === null ? 'nowhere' : `from a sparsity of ${breakEven.toFixed(2)}`}`,
     );
@@ -91,7 +92,10 @@ function print(layers, peaks) {
 export async function run(args) {
   const { values } = parseArgs({ args, options: OPTIONS });
   if (values.help) return console.log(HELP);
-  const sparsities = [0, ...values.sparsity.split(',').map(Number)];
+  const sparsities = [...new Set([0, ...values.sparsity.split(',').map(Number)])].sort((a, b) => a - b);
+  if (sparsities.some((share) => !(share >= 0 && share < 1)) || !(Number(values.pairs) >= 1)) {
+    throw new Error(`--sparsity ${values.sparsity} or --pairs ${values.pairs} makes no sense\n${HELP}`);
+  }
   const options = { sparsities, pairs: Number(values.pairs), threads: Number(values.threads) };
   const device = await openDevice('cpu', options.threads > 0 ? { threads: options.threads } : {});
   const python = findPython();

@@ -53,6 +53,7 @@ describe('the tables of the README', () => {
   it('show where one layer breaks even', () => {
     const layer = {
       name: '3x3 64@56',
+      theirs: { forward: 1, data: 1, weight: 1 },
       breakEven: 0.25,
       sums: [
         { sparsity: 0, speedup: 0.9 },

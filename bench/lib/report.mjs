@@ -61,9 +61,9 @@ function trainTable(one) {
 function layersTable(one) {
   const { layers, options, peaks } = one.result;
   const shown = options.sparsities.filter((sparsity) => sparsity >= 0.8);
-  const rows = layers.map(({ name, breakEven, sums }) => [
+  const rows = layers.map(({ name, breakEven, sums, theirs }) => [
     name,
-    breakEven === null ? 'none' : `${(100 * breakEven).toFixed(0)} %`,
+    theirs === undefined ? 'not measured' : breakEven === null ? 'none' : `${(100 * breakEven).toFixed(0)} %`,
     ...[0, ...shown].map((sparsity) => sums.find((sum) => sum.sparsity === sparsity)?.speedup?.toFixed(2) ?? ''),
   ]);
   const head = ['layer', 'break-even', 'dense', ...shown.map((sparsity) => `${(100 * sparsity).toFixed(0)} %`)];
