@@ -4,14 +4,13 @@ add_library(s2sam_common INTERFACE)
 target_include_directories(s2sam_common INTERFACE include src)
 target_link_libraries(s2sam_common INTERFACE Threads::Threads)
 
-s2sam_read_sources("${CMAKE_CURRENT_SOURCE_DIR}" addon addon_sources)
 file(READ package.json package_json)
 string(JSON package_version GET "${package_json}" version)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS package.json)
 
-# build/Release/<name>.node from the addon's sources and those of a backend.
-function(s2sam_add_addon name backend_sources)
-  add_library(${name} MODULE ${addon_sources} ${backend_sources})
+# build/Release/<name>.node from sources.
+function(s2sam_add_addon name sources)
+  add_library(${name} MODULE ${sources})
   target_link_libraries(${name} PRIVATE s2sam_common)
   s2sam_warnings(${name})
   target_compile_definitions(${name} PRIVATE

@@ -37,7 +37,26 @@
       'defines': ['S2SAM_ISA=baseline'],
     },
   ],
+  'variables': {'images%': 0},
   'conditions': [
+    ['images == 1', {
+      'targets': [
+        {
+          'target_name': 's2sam_images',
+          'type': 'loadable_module',
+          'sources': ['<!@(node scripts/sources.mjs images)'],
+          'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
+          'defines': [
+            'NAPI_VERSION=8',
+            'NAPI_CPP_EXCEPTIONS',
+            'NODE_ADDON_API_REQUIRE_BASIC_FINALIZERS',
+            'S2SAM_VERSION="<!(node -p "require(\'./package.json\').version")"',
+          ],
+          'libraries': ['-ljpeg'],
+          'ldflags': ['-pthread', '-Wl,-z,nodelete', '-Wl,-z,now', '-Wl,--exclude-libs,ALL'],
+        },
+      ],
+    }],
     ['target_arch == "x64"', {
       'targets': [
         {

@@ -11,24 +11,27 @@ const PACKAGE_MAY_IMPORT = {
   native: [],
   core: ['native'],
   masks: ['core'],
-  data: ['core'],
+  data: ['native', 'core'],
   cli: ['native', 'core', 'masks', 'data'],
 };
 
-/** addon -> contract <- cpu, cuda. `contract` is native/include, the rest are folders of native/src. */
+/** addon -> contract <- cpu, cuda; images_addon -> images. `contract` is native/include, the rest are folders of native/src. */
 const LAYER_MAY_INCLUDE = {
   contract: [],
   memory: ['contract'],
   shape: ['contract'],
   addon: ['contract', 'memory', 'shape'],
+  images: ['contract'],
+  images_addon: ['images'],
   cpu: ['contract', 'memory', 'shape'],
   cuda: ['contract', 'memory', 'shape'],
 };
 
-/** System headers that one folder alone may include. */
+/** System headers that few folders may include. */
 const HEADER_BELONGS_TO = [
-  { header: /^(napi|node_api|js_native_api)\b/, layer: 'addon' },
-  { header: /^(cuda(?!\/)|cublas|cudnn|cusparse|nccl|cub\/)/, layer: 'cuda' },
+  { header: /^(napi|node_api|js_native_api)\b/, layers: ['addon', 'images_addon'] },
+  { header: /^(cuda(?!\/)|cublas|cudnn|cusparse|nccl|cub\/)/, layers: ['cuda'] },
+  { header: /^j(peglib|error)\.h$/, layers: ['images'] },
 ];
 
 /** What must be in no file, whatever its kind. */
@@ -80,10 +83,10 @@ function* includeViolations({ path, text }) {
   if (from === undefined || !/\.(hpp|h|cc|cpp|cu|cuh)$/.test(path)) return;
   for (const { 1: open, 2: name, index } of text.matchAll(/^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]/gm)) {
     const line = lineAt(text, index);
-    const owner = HEADER_BELONGS_TO.find(({ header }) => header.test(name))?.layer;
-    const to = owner ?? (open === '"' ? includedLayer(path, name) : undefined);
-    if (owner !== undefined && owner !== from) {
-      yield { path, line, rule: `${name} belongs to ${owner} alone, not to ${from}` };
+    const owners = HEADER_BELONGS_TO.find(({ header }) => header.test(name))?.layers;
+    const to = owners === undefined && open === '"' ? includedLayer(path, name) : undefined;
+    if (owners !== undefined && !owners.includes(from)) {
+      yield { path, line, rule: `${name} belongs to ${owners.join(' and ')} alone, not to ${from}` };
     } else if (to !== undefined && to !== from && !(LAYER_MAY_INCLUDE[from] ?? []).includes(to)) {
       yield { path, line, rule: `${from} must not include ${to} (${name})` };
     }

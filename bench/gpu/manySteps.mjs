@@ -20,7 +20,7 @@ const step = new TrainStep(model, {
 async function run(from, to) {
   let running;
   for (let i = from; i < to; i++) {
-    loader.select(Math.floor(i / loader.batches), i % loader.batches);
+    await loader.select(Math.floor(i / loader.batches), i % loader.batches);
     const next = step.run({ step: i, totalSteps: steps, stepsPerEpoch: loader.batches });
     await running;
     running = next;

@@ -97,10 +97,10 @@ export class Ours {
     this.peakMB = (this.#device.memory().peak - others) / 1e6;
   }
 
-  #enqueue() {
+  async #enqueue() {
     const step = this.#done++;
     const { batches } = this.#loader;
-    this.#loader.select(Math.floor(step / batches), step % batches);
-    return this.#step.run({ step, totalSteps: 1_000_000, stepsPerEpoch: batches });
+    await this.#loader.select(Math.floor(step / batches), step % batches);
+    return await this.#step.run({ step, totalSteps: 1_000_000, stepsPerEpoch: batches });
   }
 }

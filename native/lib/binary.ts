@@ -8,7 +8,7 @@ import { functionNames } from './functions.js';
 const require = createRequire(import.meta.url);
 /** Of this package; lib/ and dist/ both lie right below it. */
 export const root = fileURLToPath(new URL('..', import.meta.url));
-const { version } = require('../package.json') as { version: string };
+export const { version } = require('../package.json') as { version: string };
 
 /** A backend: its binary's name and how a user gets one. */
 export interface Backend {
@@ -21,7 +21,7 @@ export interface Backend {
   readonly remedy: string;
 }
 
-const platformPackage = `@s2sam/native-${process.platform}-${process.arch}`;
+export const platformPackage = `@s2sam/native-${process.platform}-${process.arch}`;
 
 export const cpu: Backend = {
   name: 'cpu',
@@ -46,10 +46,11 @@ export interface Candidate {
 }
 
 /** The path the user gave for a backend's binary, if any. */
-export const wishedBinary = (backend: Backend): string | undefined => process.env[backend.variable] || undefined;
+export const wishedBinary = (backend: Pick<Backend, 'variable'>): string | undefined =>
+  process.env[backend.variable] || undefined;
 
 /** Where a backend's binary may be, best first. A path given by the user is never passed over for another. */
-export function candidates(backend: Backend): Candidate[] {
+export function candidates(backend: Pick<Backend, 'binary' | 'variable' | 'platformPackage'>): Candidate[] {
   const wish = wishedBinary(backend);
   if (wish !== undefined) return [{ where: `${backend.variable}=${wish}`, resolve: () => existing(wish) }];
   const built = `${root}build/Release/${backend.binary}`;

@@ -1,12 +1,14 @@
-// Builds build/Release/s2sam_cpu.node, and s2sam_cuda.node where there is what it takes: with cmake-js where CMake is installed,
-// else the first one alone with the node-gyp that npm brings. Skips a binary that is newer than everything it is made of.
+// Builds build/Release/s2sam_cpu.node, s2sam_images.node where libjpeg-turbo is, and s2sam_cuda.node where there is what it takes:
+// with cmake-js where CMake is installed, else all but the last with the node-gyp that npm brings. Skips a binary that is newer than
+// everything it is made of.
 // Downloads nothing: the Node-API headers are a package, and CUDA is fetched by fetch-cuda.mjs alone.
 //
-//   npm run build:native [-- [--backend cpu|cuda] [--force] [--tool cmake|gyp] [--portable]]
+//   npm run build:native [-- [--backend cpu|images|cuda] [--force] [--tool cmake|gyp] [--portable]]
 //
 // --portable (CMake only) also links the C++ library into the binary, for one that is to run elsewhere.
 // S2SAM_CUDA=0: never builds for CUDA; 1: it is an error when that is not possible. Otherwise one line says why it was not.
 // S2SAM_CUDA_ARCHITECTURES: for which GPUs, e.g. 90-real, in the form of CMAKE_CUDA_ARCHITECTURES; see cmake/cuda.cmake.
+import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { $, argv, fs, ProcessOutput, path, which } from 'zx';
@@ -20,9 +22,11 @@ const nameOf = (backend) => path.relative(process.cwd(), binaryOf(backend));
 const folderOf = (backend) => at('build', backend === 'cpu' ? 'cmake' : `cmake-${backend}`);
 /** CMake's modules: in the repository, and in the installed package. */
 const modules = ['../cmake', 'cmake'].map((folder) => at(folder)).find((folder) => fs.existsSync(folder));
+const foldersOf = (backend) =>
+  backend === 'images' ? ['images', 'images_addon'] : ['addon', 'memory', 'shape', backend];
 /** Everything a binary is made of. */
 const inputsOf = (backend) => [
-  ...['addon', 'memory', 'shape', backend].map((folder) => at('src', folder)),
+  ...foldersOf(backend).map((folder) => at('src', folder)),
   ...['include', 'CMakeLists.txt', 'binding.gyp', 'sources.json', 'package.json'].map((file) => at(file)),
   modules,
 ];
@@ -91,12 +95,14 @@ function forgetMovedCache(out) {
   if (home !== undefined && path.resolve(home) !== path.resolve(root)) fs.removeSync(out);
 }
 
-async function buildWithGyp() {
+/** A target of binding.gyp. */
+async function buildWithGyp(backend) {
   needPrograms(['python3', 'python'], compilers(), ['make']);
   const gyp = findNodeGyp();
   const headers = prepareHeaders();
   const options = [`--nodedir=${headers}`, '--force-process-config', '--loglevel=warn'];
-  await shell`${process.execPath} ${gyp} configure ${options}`;
+  const images = backend === 'images' ? 1 : 0;
+  await shell`${process.execPath} ${gyp} configure ${options} -- -Dimages=${images}`;
   await shell`${process.execPath} ${gyp} build --jobs=max ${options}`;
 }
 
@@ -136,7 +142,7 @@ function forget(backend) {
 
 async function build(backend, tool) {
   console.log(`Building ${nameOf(backend)} with ${tool === 'cmake' ? 'cmake-js' : 'node-gyp'} ...`);
-  await (tool === 'cmake' ? buildWithCMake(backend) : buildWithGyp());
+  await (tool === 'cmake' ? buildWithCMake(backend) : buildWithGyp(backend));
   const binary = binaryOf(backend);
   if (!fs.existsSync(binary)) throw new BuildError(`the build ended without making ${nameOf(backend)}`);
   fs.utimesSync(binary, new Date(), new Date()); // a build that had nothing to link is current too
@@ -145,7 +151,7 @@ async function build(backend, tool) {
 
 function isCurrent(backend) {
   if (argv.force || argv.portable || !isNewest(backend)) return false;
-  if (backend === 'cpu' || !architectures) return true;
+  if (backend !== 'cuda' || !architectures) return true;
   return cached(folderOf(backend), 'S2SAM_CUDA_ARCHITECTURES') === architectures;
 }
 
@@ -157,18 +163,25 @@ async function cudaObstacle() {
   return /^missing: (.*)$/m.exec(found.stdout)?.[1];
 }
 
-/** Is never the reason why there is no CPU binary: comes last, and fails only if it was asked for. */
-async function buildCuda() {
-  const obstacle = await cudaObstacle();
+/** Why image files cannot be read by what would be built here, or undefined. */
+function imagesObstacle() {
+  const program = '#include <cstdio>\n#include <jpeglib.h>\n#ifndef JCS_EXTENSIONS\n#error\n#endif\n';
+  const compiler = compilers().find(installed);
+  const { status } = spawnSync(compiler ?? 'c++', ['-x', 'c++', '-fsyntax-only', '-'], { input: program });
+  return status === 0 ? undefined : 'there is no jpeglib.h of libjpeg-turbo (Debian and Ubuntu: apt-get install libjpeg-dev)';
+}
+
+/** Builds what only some need. It is never the reason why there is no CPU binary, and fails only if it was asked for. */
+async function buildOptional(backend, title, tool, obstacle) {
   try {
     if (obstacle !== undefined) throw new BuildError(obstacle);
-    if (isCurrent('cuda')) console.log(`${nameOf('cuda')} is up to date`);
-    else await build('cuda', 'cmake');
+    if (isCurrent(backend)) console.log(`${nameOf(backend)} is up to date`);
+    else await build(backend, tool);
   } catch (error) {
-    if (wish.cuda === '1') throw error;
+    if (backend === 'cuda' ? wish.cuda === '1' : wish.backend === backend) throw error;
     const failed = error instanceof ProcessOutput;
-    const why = failed ? 'its build failed; `S2SAM_CUDA=1 npm run build:native` shows the errors' : error.message;
-    console.log(`The CUDA backend was not built: ${why}`);
+    const why = failed ? `its build failed; \`npm run build:native -- --backend ${backend}\` shows the errors` : error.message;
+    console.log(`${title} was not built: ${why}`);
   }
 }
 
@@ -178,8 +191,8 @@ const architectures = process.env.S2SAM_CUDA_ARCHITECTURES;
 
 function checkWish() {
   const { backend, cuda } = wish;
-  if (backend !== undefined && backend !== 'cpu' && backend !== 'cuda') {
-    throw new BuildError(`--backend is '${backend}'; it must be cpu or cuda`);
+  if (backend !== undefined && !['cpu', 'images', 'cuda'].includes(backend)) {
+    throw new BuildError(`--backend is '${backend}'; it must be cpu, images or cuda`);
   }
   if (cuda !== undefined && cuda !== '' && cuda !== '0' && cuda !== '1') {
     throw new BuildError(`S2SAM_CUDA is '${cuda}'; it must be 0 or 1`);
@@ -190,11 +203,13 @@ async function main() {
   checkWish();
   const tool = chooseTool();
   if (argv.force) forget(wish.backend);
-  if (wish.backend !== 'cuda') {
+  const wanted = (backend) => wish.backend === undefined || wish.backend === backend;
+  if (wanted('cpu')) {
     if (isCurrent('cpu')) console.log(`${nameOf('cpu')} is up to date`);
     else await build('cpu', tool);
   }
-  if (wish.backend !== 'cpu') await buildCuda();
+  if (wanted('images')) await buildOptional('images', 'The image decoder', tool, imagesObstacle());
+  if (wanted('cuda')) await buildOptional('cuda', 'The CUDA backend', 'cmake', await cudaObstacle());
 }
 
 try {

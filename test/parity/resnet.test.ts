@@ -60,7 +60,7 @@ eachDevice('ResNet-32 (32-64-128)', (device) => {
     expect([...parameters.keys()].sort()).toEqual([...params.names].sort());
     expect([...parameters.values()].reduce((total, { size }) => total + size, 0)).toBe(1_860_522);
     await scope(async () => {
-      loader.select(0, 0);
+      await loader.select(0, 0);
       const { x, labels } = loader.load();
       const tape = new Tape();
       const { logits, loss } = tape.record(() => {
@@ -98,7 +98,7 @@ eachDevice('ResNet-32 (32-64-128)', (device) => {
     const losses: number[] = [];
     const stepsPerEpoch = images / batch;
     for (let step = 0; step < steps; step++) {
-      loader.select(Math.floor(step / stepsPerEpoch), step % stepsPerEpoch);
+      await loader.select(Math.floor(step / stepsPerEpoch), step % stepsPerEpoch);
       losses.push((await trainStep.run({ step, totalSteps: steps, stepsPerEpoch })).loss);
     }
     expect(losses).toBeCloseToTensor(output('losses'));

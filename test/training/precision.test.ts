@@ -113,7 +113,7 @@ eachDevice('precision', (device) => {
     step.state.resumeCounts({ skippedSteps: 0, skippedPerturbations: 0, lossScale: 2 ** 24, goodSteps: 0 });
     const results = [];
     for (let i = 0; i < count; i++) {
-      loader.select(0, i % loader.batches);
+      await loader.select(0, i % loader.batches);
       results.push(await step.run({ step: i, totalSteps: count, stepsPerEpoch: loader.batches }));
     }
     return results;

@@ -98,7 +98,7 @@ export { type DensityReport, densityOf } from './sparsity/state.js';
 export type * from './sparsity/strategy.js';
 export { scope, unscoped } from './tensor/scope.js';
 export { Tensor } from './tensor/tensor.js';
-export type { AnySplit, ImageDataset, Split, StreamedSplit } from './train/data.js';
+export type { AnySplit, ImageDataset, ReadRequest, Split, StreamedSplit } from './train/data.js';
 export { type EvaluateEvent, type EvaluateOptions, type Evaluation, Evaluator, evaluate } from './train/evaluate.js';
 export type * from './train/events.js';
 export { type BatchTensors, Loader, type LoaderOptions } from './train/loader.js';

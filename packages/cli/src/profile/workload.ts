@@ -88,11 +88,11 @@ export class Workload implements Disposable {
   }
 
   /** Enqueues one step and resolves when it has run. */
-  step(): Promise<StepResult> {
+  async step(): Promise<StepResult> {
     const step = this.#done++;
     const { batches } = this.#loader;
-    this.#loader.select(Math.floor(step / batches), step % batches);
-    return this.#step.run({ step, totalSteps: 1_000_000, stepsPerEpoch: batches });
+    await this.#loader.select(Math.floor(step / batches), step % batches);
+    return await this.#step.run({ step, totalSteps: 1_000_000, stepsPerEpoch: batches });
   }
 
   /** The layers with weights, in the order of the forward pass, as profiles name them. */

@@ -8,13 +8,24 @@ export interface Split {
   readonly labels: Uint8Array | Int32Array;
 }
 
-/** One part of a data set that is too large for the device: its images are read batch by batch. */
+/** Images that a streamed split is asked for. */
+export interface ReadRequest {
+  readonly indices: Int32Array;
+  readonly height: number;
+  readonly width: number;
+  /** Where they go: [indices.length, C, height, width], row-major. */
+  readonly into: Uint8Array;
+  /** Cut out and flip at random, keyed by (seed, epoch, image). Default: as for evaluation. */
+  readonly augment?: { readonly seed: number; readonly epoch: number };
+}
+
+/** One part of a data set that is too large for the device: its images are read, and cut to size, batch by batch. */
 export interface StreamedSplit extends Omit<Split, 'images'> {
   /**
-   * Writes the images of these indices, [indices.length, C, H, W] row-major, to `into`. Called once per step, on the main thread, while
-   * the device computes the step before: copy from memory or a mapped file here, and decode elsewhere.
+   * Reads images, of any size that is asked for. Resolves with the image that is at each place: that of `indices`, or another where
+   * one cannot be read and may be replaced. Called some batches ahead; must not block the main thread for long.
    */
-  read(indices: Int32Array, into: Uint8Array): void;
+  read(request: ReadRequest): Promise<Int32Array>;
 }
 
 export type AnySplit = Split | StreamedSplit;
@@ -26,11 +37,12 @@ export interface ImageDataset<S extends AnySplit = Split> {
   /** True for made-up images; every output says so. */
   readonly synthetic: boolean;
   readonly classes: number;
+  /** Of streamed splits, the usual size: they can be read at others. */
   readonly imageShape: readonly [channels: number, height: number, width: number];
   /** Per channel, of pixel / 255. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
-  /** Training augmentation: random crop from the image padded by `pad` black pixels, random horizontal flip. */
+  /** Training augmentation on the device: random crop from the image padded by `pad` black pixels, random horizontal flip. */
   readonly augmentation: { readonly pad: number; readonly flip: boolean };
   readonly train: S;
   readonly test: S;

@@ -65,17 +65,15 @@ export class Evaluator implements Disposable {
     try {
       for (let batch = 0; batch < batches; batch++) {
         signal?.throwIfAborted();
-        this.#loader.select(0, batch);
+        await this.#loader.select(0, batch);
         this.#recorded().replay();
         if (batch % AHEAD === AHEAD - 1) {
           await this.#model.device.synchronize();
           yield { type: 'progress', done: (batch + 1) * batchSize, total: this.#images };
         }
       }
-      scope(() => {
-        const rest = this.#loader.remainder(this.#model.dtype);
-        if (rest !== undefined) this.#add(rest, rest.size);
-      });
+      const rest = await this.#loader.remainder();
+      if (rest !== undefined) scope(() => this.#add(rest.load(this.#model.dtype), rest.size));
     } finally {
       this.#model.train(training);
     }

@@ -18,7 +18,7 @@ export class FlopsMeter {
   /** Of all steps so far. */
   total: number;
   readonly #model: Classifier;
-  readonly #image: readonly [number, number];
+  #image: readonly [number, number];
   #costs: readonly LayerCost[] | undefined;
   #forward: ForwardFlops | undefined;
 
@@ -41,6 +41,13 @@ export class FlopsMeter {
 
   /** To be called after every change of the masks. */
   masksChanged(): void {
+    this.#forward = undefined;
+  }
+
+  /** To be called when images of another height and width follow. */
+  imagesChanged(size: number): void {
+    this.#image = [size, size];
+    this.#costs = undefined;
     this.#forward = undefined;
   }
 

@@ -5,7 +5,7 @@ import { permutation } from '../random/philox.js';
 import { scope, unscoped } from '../tensor/scope.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { AnySplit, ImageDataset } from './data.js';
-import { type BatchImages, type ImageStore, imageStore } from './images.js';
+import { type BatchImages, type ImageStore, imageStore, type Wanted } from './images.js';
 
 const NO_AUGMENTATION = { pad: 0, flip: false } as const;
 
@@ -19,7 +19,12 @@ export interface LoaderOptions {
   readonly batchSize: number;
   /** Shuffle and augment: keyed by (seed, epoch, image), so any batch can be had again at any time. Default: in order, unchanged. */
   readonly shuffle?: { readonly seed: number; readonly augment: boolean };
+  /** Height and width of the images of an epoch, for streamed splits. Default: those of the data set. */
+  readonly imageSize?: (epoch: number) => number;
 }
+
+/** Batches whose images are read before they are needed: one that is being read while another waits. */
+const AHEAD = 2;
 
 /**
  * Batches of a split, as uint8 on the device; crop, flip and normalisation happen there. Which batch comes next is a device tensor, so
@@ -39,7 +44,9 @@ export class Loader implements Disposable {
   readonly #options: LoaderOptions;
   readonly #augmentation: ImageDataset['augmentation'];
   readonly #size: number;
-  #order: { epoch: number; indices: Int32Array } | undefined;
+  readonly #imageShape: ImageDataset['imageShape'];
+  /** Of this epoch and the next. */
+  readonly #orders = new Map<number, Int32Array>();
 
   constructor(device: Device, data: ImageDataset<AnySplit>, split: AnySplit, options: LoaderOptions) {
     const [c] = data.imageShape;
@@ -47,6 +54,7 @@ export class Loader implements Disposable {
     this.batchSize = options.batchSize;
     this.batches = Math.floor(split.size / options.batchSize);
     this.#size = split.size;
+    this.#imageShape = data.imageShape;
     this.#device = device;
     this.#options = options;
     this.#augmentation = options.shuffle?.augment === true ? data.augmentation : NO_AUGMENTATION;
@@ -65,12 +73,12 @@ export class Loader implements Disposable {
     return this.#epochOrder(epoch).subarray(begin, begin + this.batchSize);
   }
 
-  /** Makes batch `index` of `epoch` the one that `load` reads. */
-  select(epoch: number, index: number): void {
-    const images = this.indicesOf(epoch, index);
+  /** Makes batch `index` of `epoch` the one that `load` reads; the batches behind it are read ahead where images are streamed. */
+  async select(epoch: number, index: number): Promise<void> {
+    const wanted = this.#wanted(epoch, index);
+    const images = await this.#images.select(wanted, () => this.#following(epoch, index));
     this.#clock.write(Int32Array.of(this.#images.clock(epoch, index)));
     this.#indices.write(images);
-    this.#images.select(images);
   }
 
   /** The selected batch: x [N, C, H, W] of this type, labels [N]. */
@@ -78,18 +86,35 @@ export class Loader implements Disposable {
     return this.#load(this.#indices, this.#images.selected(this.#indices), dtype);
   }
 
-  /** Images by index in f32, augmented as training does in this epoch, or not at all. Not for recording; changes what is selected. */
-  pick(images: Int32Array, epoch: number, augment: boolean): BatchTensors {
-    this.#clock.write(Int32Array.of(epoch));
-    return this.#pick(images, 'f32', augment ? this.#augmentation : NO_AUGMENTATION);
+  /**
+   * Images by index, augmented as training does in this epoch, or not at all: resolves with what makes their batch, in f32 or another
+   * type. Not for recording; changes what is selected.
+   */
+  async pick(images: Int32Array, epoch: number, augment: boolean): Promise<(dtype?: FloatName) => BatchTensors> {
+    const { height, width } = this.#sizeIn(epoch);
+    const picked = await this.#images.pick({
+      key: '',
+      indices: images,
+      height,
+      width,
+      ...(augment ? this.#augmentIn(epoch) : {}),
+    });
+    return (dtype = 'f32') =>
+      scope(() => {
+        this.#clock.write(Int32Array.of(epoch));
+        const indices = this.#device.tensor(picked.indices, [images.length]);
+        return this.#load(indices, picked.tensors(), dtype, augment ? this.#augmentation : NO_AUGMENTATION);
+      });
   }
 
-  /** The images after the last whole batch; undefined when there are none. Not for recording. */
-  remainder(dtype: FloatName = 'f32'): (BatchTensors & { readonly size: number }) | undefined {
+  /** The images after the last whole batch, as `pick` gives them; undefined when there are none. Not for recording. */
+  async remainder(): Promise<
+    { readonly size: number; readonly load: (dtype?: FloatName) => BatchTensors } | undefined
+  > {
     const size = this.#size - this.batches * this.batchSize;
     if (size === 0) return undefined;
     const rest = Int32Array.from({ length: size }, (_, index) => this.batches * this.batchSize + index);
-    return { ...this.#pick(rest, dtype), size };
+    return { size, load: await this.pick(rest, 0, false) };
   }
 
   [Symbol.dispose](): void {
@@ -97,11 +122,27 @@ export class Loader implements Disposable {
     for (const tensor of [this.#labels, this.#mean, this.#std, this.#indices, this.#clock]) tensor.dispose();
   }
 
-  #pick(images: Int32Array, dtype: FloatName, augmentation = this.#augmentation): BatchTensors {
-    return scope(() => {
-      const indices = this.#device.tensor(images, [images.length]);
-      return this.#load(indices, this.#images.pick(images), dtype, augmentation);
-    });
+  #sizeIn(epoch: number): Pick<Wanted, 'height' | 'width'> {
+    const [, height, width] = this.#imageShape;
+    const size = this.#options.imageSize?.(epoch);
+    return size === undefined ? { height, width } : { height: size, width: size };
+  }
+
+  #augmentIn(epoch: number): Pick<Wanted, 'augment'> {
+    const { shuffle } = this.#options;
+    return shuffle?.augment === true ? { augment: { seed: shuffle.seed, epoch } } : {};
+  }
+
+  #wanted(epoch: number, index: number): Wanted {
+    const indices = this.indicesOf(epoch, index);
+    return { key: `${epoch}/${index}`, indices, ...this.#sizeIn(epoch), ...this.#augmentIn(epoch) };
+  }
+
+  /** The next batches, in the next epoch too where there is a further one. */
+  #following(epoch: number, index: number): Wanted[] {
+    const next = Array.from({ length: AHEAD }, (_, i) => index + 1 + i);
+    const within = this.#options.shuffle === undefined ? next.filter((i) => i < this.batches) : next;
+    return within.map((i) => this.#wanted(epoch + Math.floor(i / this.batches), i % this.batches));
   }
 
   #load(
@@ -131,14 +172,15 @@ export class Loader implements Disposable {
   }
 
   #epochOrder(epoch: number): Int32Array {
-    if (this.#order?.epoch !== epoch) {
-      const { shuffle } = this.#options;
-      const indices =
-        shuffle === undefined
-          ? Int32Array.from({ length: this.#size }, (_, index) => index)
-          : permutation(this.#size, streamKey(shuffle.seed, 'order', epoch));
-      this.#order = { epoch, indices };
-    }
-    return this.#order.indices;
+    const known = this.#orders.get(epoch);
+    if (known !== undefined) return known;
+    const { shuffle } = this.#options;
+    const order =
+      shuffle === undefined
+        ? Int32Array.from({ length: this.#size }, (_, index) => index)
+        : permutation(this.#size, streamKey(shuffle.seed, 'order', epoch));
+    for (const other of this.#orders.keys()) if (Math.abs(other - epoch) > 1) this.#orders.delete(other);
+    this.#orders.set(epoch, order);
+    return order;
   }
 }

@@ -16,6 +16,11 @@ export interface TrainOptions {
   readonly batchSize?: number;
   /** Default 0. */
   readonly labelSmoothing?: number;
+  /**
+   * Height and width of the training images by epoch, for streamed data sets (progressive resizing). Default: those of the data set, at
+   * which networks are tested in any case.
+   */
+  readonly imageSize?: (epoch: number) => number;
   /** Random crop and flip as the data set says. Default true. */
   readonly augment?: boolean;
   /** Data order, augmentation and masks (the model has a seed of its own). Default 0. */

@@ -31,7 +31,7 @@ export async function probeGradient(
   options: ProbeOptions & ProbeSettings,
 ): Promise<void> {
   const passes = passesOf(trainStep, loader, options);
-  for (const [index, pass] of passes.entries()) pass({ accumulate: index > 0 });
+  for (const [index, pass] of passes.entries()) await pass({ accumulate: index > 0 });
   const { gradient, device } = trainStep.state.arena;
   device.native.addInto(gradient.handle, 1 / passes.length - 1, gradient.handle);
   await device.synchronize();
@@ -68,10 +68,10 @@ export async function probeCurvature(
   const passes = passesOf(trainStep, loader, options);
   for (const pass of passes) {
     using decisions = new Decisions();
-    pass({ forward: (body) => decisions.note(body) });
+    await pass({ forward: (body) => decisions.note(body) });
     for (const sign of [1, -1]) {
       for (const { value, along } of direction) addInto(along, sign * epsilon, value);
-      pass({ forward: (body) => decisions.repeat(body) });
+      await pass({ forward: (body) => decisions.repeat(body) });
       addInto(gradient, sign / (2 * epsilon * passes.length), product);
       master.copyFrom(weights);
     }
@@ -80,7 +80,7 @@ export async function probeCurvature(
   await device.synchronize();
 }
 
-type Pass = (options: Pick<ProbePassOptions, 'accumulate' | 'forward'>) => void;
+type Pass = (options: Pick<ProbePassOptions, 'accumulate' | 'forward'>) => Promise<void>;
 
 /** One gradient pass for each batch of images. */
 function passesOf(trainStep: TrainStep, loader: Loader, options: ProbeOptions & ProbeSettings): Pass[] {
@@ -89,8 +89,9 @@ function passesOf(trainStep: TrainStep, loader: Loader, options: ProbeOptions & 
     throw new ConfigError(`${op}: temperature is ${temperature}; it must be a finite number above 0`, { op });
   }
   const selections = typeof batches === 'number' ? firstBatches(loader, batches) : classBalanced(data, seed, batches);
-  return selections.map(({ indices, epoch }) => (more) => {
-    trainStep.probe(() => loader.pick(indices, epoch, augment), { temperature, statistics, ...more });
+  return selections.map(({ indices, epoch }) => async (more) => {
+    const load = await loader.pick(indices, epoch, augment);
+    trainStep.probe(load, { temperature, statistics, ...more });
   });
 }
 

@@ -121,9 +121,14 @@ export class TrainStep implements Disposable {
     this.model.train().trackStatistics(true);
   }
 
-  [Symbol.dispose](): void {
+  /** Drops the recordings, where what they read is no longer there: the next step records anew. */
+  forget(): void {
     for (const graph of this.#graphs.values()) graph[Symbol.dispose]();
     this.#graphs.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.forget();
     this.state[Symbol.dispose]();
     this.#metrics.dispose();
   }

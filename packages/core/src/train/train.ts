@@ -63,6 +63,8 @@ class Training implements Run {
   readonly #flops: FlopsMeter;
   readonly #startStep: number;
   #step: number;
+  /** Height and width of the images, where they change with the epochs. */
+  #imageSize: number | undefined;
   /** Rounds done, their masks and weights included. */
   #round: number;
   #sums: EpochSums;
@@ -117,10 +119,11 @@ class Training implements Run {
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainEvent> {
     if (this.#started) throw new ArgumentError('train: a run can be iterated once; call train again', { op: 'train' });
     this.#started = true;
-    const { data, optimizer, augment = true, labelSmoothing = 0 } = this.#options;
+    const { data, optimizer, augment = true, labelSmoothing = 0, imageSize } = this.#options;
     using loader = new Loader(this.#model.device, data, data.train, {
       batchSize: this.#batchSize,
       shuffle: { seed: this.#seed, augment },
+      ...(imageSize === undefined ? {} : { imageSize }),
     });
     using sparsity = this.#sparsity;
     await using _ = { [Symbol.asyncDispose]: () => this.#keepMemory() };
@@ -156,7 +159,7 @@ class Training implements Run {
         yield* this.#warnings();
       }
       const needs = this.#needs(this.#step);
-      const next = this.#enqueue(trainStep, loader, needs);
+      const next = await this.#enqueue(trainStep, loader, needs);
       if (pending !== undefined) yield* this.#report(pending);
       pending = next;
       const epochEnds = this.#length.endsEpoch(this.#step);
@@ -208,11 +211,12 @@ class Training implements Run {
     this.#model.arena.gradient.fill(0);
   }
 
-  #enqueue(trainStep: TrainStep, loader: Loader, needs: StepNeeds): Pending {
+  async #enqueue(trainStep: TrainStep, loader: Loader, needs: StepNeeds): Promise<Pending> {
     const step = this.#step;
     const { epoch, epochOfRound, batch, progress } = this.#length.at(step);
     const begin = performance.now();
-    loader.select(epochOfRound, batch);
+    await loader.select(epochOfRound, batch);
+    this.#fitImages(trainStep, epochOfRound);
     const dataWaitMs = performance.now() - begin;
     const sums = this.#sums;
     const result = trainStep.run(progress, needs).then((value) => {
@@ -227,6 +231,15 @@ class Training implements Run {
     this.#step = step + 1;
     this.#rememberForRewinding();
     return { step: this.#step, epoch, lr: trainStep.state.lr(progress), result, dataWaitMs };
+  }
+
+  /** Recordings and costs follow the size of the images, where that changes with the epochs. */
+  #fitImages(trainStep: TrainStep, epoch: number): void {
+    const size = this.#options.imageSize?.(epoch);
+    if (size === undefined || size === this.#imageSize) return;
+    this.#imageSize = size;
+    trainStep.forget();
+    this.#flops.imagesChanged(size);
   }
 
   /** Waits for a step and turns it into its event. */
