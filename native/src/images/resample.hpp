@@ -14,7 +14,8 @@ struct Span {
 };
 
 /// Weights of a triangle filter, antialiased where it shrinks, in fixed point: output pixel i is the sum of `count[i]` pixels from
-/// `begin[i]` on, times `weight[i * taps ...]`. The arithmetic is that of Pillow's BILINEAR, so results equal its, bit for bit.
+/// `begin[i]` on, times `weight[i * taps ...]`. The arithmetic is that of Pillow's BILINEAR, so
+/// results equal its, bit for bit. (Pillow 13 filters vertically first where that shrinks more; before it, as here, never.)
 class Filter {
  public:
   static constexpr int bits = 22;

@@ -31,7 +31,8 @@ Examples:
   $ s2sam train --preset resnet32-cifar10-erk90 --optimizer sgd --output runs/baseline
   $ s2sam train --config my.yaml --model resnet20 --data cifar100`,
   resume: `
-Settings that may change: train.epochs, train.steps, data.root, data.download, device.*, output.logEvery, output.checkpointEvery.
+Settings that may change: train.epochs, train.steps, data.root, data.download, data.workers, device.*, output.logEvery,
+output.checkpointEvery, output.checkpointSteps.
 
 Examples:
   $ s2sam resume runs/<run>
@@ -52,6 +53,12 @@ A file:
 Examples:
   $ s2sam masks resnet32 --layout erk --density 0.1
   $ s2sam masks resnet50 --layout uniform --dense stem --sparsity 0.8 --json`,
+  pack: `
+Examples:
+  $ s2sam pack /data/imagenet imagenet.s2pack                       JPEG of quality 90, shorter side 256
+  $ s2sam pack /data/imagenet imagenet-raw.s2pack --quality raw     pixels: larger, and several times as fast to read
+  $ s2sam pack imagenet.s2pack --verify
+  $ s2sam train --data imagenet --data.root imagenet.s2pack ...`,
   profile: `
 Examples:
   $ s2sam profile --model resnet50 --batch 16 --density 0.1

@@ -5,6 +5,7 @@ import { type CompareCommand, compareCommand } from './commands/compare.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evalCommand } from './commands/eval.js';
 import { type MasksCommand, masksCommand } from './commands/masks.js';
+import { type PackCommand, packCommand } from './commands/pack.js';
 import { presetsCommand } from './commands/presets.js';
 import { layersCommand, type ProfileCommand, profileCommand } from './commands/profile.js';
 import { reportCommand } from './commands/report.js';
@@ -45,6 +46,8 @@ const numbers =
     text.split(',').map(number(allowed, accept));
 const whole = number('a whole number >= 1', (value) => Number.isInteger(value) && value >= 1);
 const share = number('a number > 0 and <= 1', (value) => value > 0 && value <= 1);
+
+const quality = (text: string): number | 'raw' => (text === 'raw' ? text : whole(text));
 
 /** Where no file is named, the first setting stands in its place. */
 const fileAndSettings = (
@@ -152,6 +155,22 @@ export function makeProgram(exit: (code: number) => void, output: Output = termi
       exit(await compare(file, settings, options)),
     );
 
+  program
+    .command('pack')
+    .argument('<source>', 'folder with train and val, with tar shards or parquet files; or a store, with --verify')
+    .argument('[target]', 'the file to write, ending in .s2pack')
+    .description('pack image files into one file, made small; call again to go on')
+    .option('--resolution <pixels>', 'shorter side at most', whole, 256)
+    .option('--quality <number>', 'of JPEG, 1 to 100, or raw: pixels', quality, 90)
+    .option('--workers <count>', 'threads (default: one per core)', whole)
+    .addOption(
+      new Option('--broken <policy>', 'images that cannot be read').choices(['error', 'skip']).default('error'),
+    )
+    .option('--verify', 'compare all checksums of a store instead')
+    .addHelpText('after', examples.pack)
+    .action(async (source: string, target: string | undefined, options: PackCommand) =>
+      exit(await packCommand(source, target, options, output)),
+    );
   program
     .command('presets')
     .description('list the presets, or those whose names contain all the words; of a single one, its settings')

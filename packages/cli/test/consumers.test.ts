@@ -231,7 +231,7 @@ describe('checkpointer', () => {
     return {
       saved,
       warnings,
-      checkpointer: new Checkpointer(run, new RunFolder(dir), { everyEpochs, extra: {}, warn }),
+      checkpointer: new Checkpointer(run, new RunFolder(dir), { everyEpochs, everySteps: 0, extra: {}, warn }),
     };
   };
 

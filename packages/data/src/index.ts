@@ -2,6 +2,7 @@
 export { type CifarOptions, cifar10, cifar100 } from './cifar.js';
 export type { DownloadOptions, DownloadProgress } from './download.js';
 export { DatasetUnavailableError } from './errors.js';
+export { imagenet } from './imagenet.js';
 export { type ImagesDataset, type ImagesOptions, openImages } from './images/open.js';
 export { type PackOptions, type PackProgress, type PackResult, pack } from './images/pack.js';
 export type { CropRange } from './images/split.js';

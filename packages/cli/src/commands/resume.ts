@@ -17,9 +17,11 @@ const MAY_CHANGE = [
   'train.steps',
   'data.root',
   'data.download',
+  'data.workers',
   'device',
   'output.logEvery',
   'output.checkpointEvery',
+  'output.checkpointSteps',
 ];
 
 /** The folder and the checkpoint a path means: a run folder stands for its last checkpoint. */

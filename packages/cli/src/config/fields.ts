@@ -28,6 +28,20 @@ export const epochList = field<number[]>(
     Array.isArray(value) && value.every((item, i) => isNumber(item) && item > 0 && (i === 0 || item > value[i - 1])),
 );
 
+export const sizeList = field<[number, number][]>(
+  'a list of [epoch, size] such as [[0, 128], [30, 224]], epochs rising from 0',
+  (value) =>
+    Array.isArray(value) &&
+    value.every(
+      (pair, i) =>
+        Array.isArray(pair) &&
+        pair.length === 2 &&
+        pair.every((item) => Number.isInteger(item)) &&
+        (i === 0 ? pair[0] === 0 : pair[0] > value[i - 1][0]) &&
+        pair[1] >= 32,
+    ),
+);
+
 export const oneOf = <const T extends string>(...names: readonly T[]) =>
   field<T>(`one of ${names.join(', ')}`, (value) => (names as readonly unknown[]).includes(value));
 

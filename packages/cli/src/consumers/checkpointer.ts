@@ -4,7 +4,7 @@ import type { RunFolder } from '../run/folder.js';
 import type { Consumer, Warn } from './consumer.js';
 
 /**
- * Writes `best.safetensors` whenever an evaluation beats all before it, `last.safetensors` every few epochs and at the end. A failed
+ * Writes `best.safetensors` whenever an evaluation beats all before it, `last.safetensors` every few epochs or steps and at the end. A failed
  * write is reported and tried again at the next occasion; `failure` tells whether the last attempt of the run failed.
  */
 export class Checkpointer implements Consumer {
@@ -18,6 +18,8 @@ export class Checkpointer implements Consumer {
     private readonly folder: RunFolder,
     private readonly options: {
       readonly everyEpochs: number;
+      /** Steps between further writes of `last.safetensors`; 0: none. */
+      readonly everySteps: number;
       /** Kept in the checkpoint as it is. */
       readonly extra: Readonly<Record<string, string>>;
       readonly warn: Warn;
@@ -25,12 +27,14 @@ export class Checkpointer implements Consumer {
   ) {}
 
   async on(event: TrainEvent): Promise<void> {
+    const { everySteps } = this.options;
+    if (event.type === 'step' && everySteps > 0 && event.step % everySteps === 0) await this.#saveLast(event.step);
     if (event.type === 'epoch') {
       const isBest = event.testAccuracy !== undefined && event.testAccuracy === event.bestTestAccuracy;
       if (isBest) await this.#save(this.folder.best);
       if ((event.epoch + 1) % this.options.everyEpochs === 0) await this.#saveLast(event.step);
     }
-    if (event.type === 'end' && event.step !== this.#lastStep) await this.#saveLast(event.step);
+    if (event.type === 'end') await this.#saveLast(event.step);
   }
 
   close(): void {}
@@ -41,6 +45,7 @@ export class Checkpointer implements Consumer {
   }
 
   async #saveLast(step: number): Promise<void> {
+    if (step === this.#lastStep) return;
     this.failure = await this.#save(this.folder.last);
     if (this.failure === undefined) this.#lastStep = step;
   }

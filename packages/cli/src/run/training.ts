@@ -33,7 +33,7 @@ export const bytesNeeded = (parameters: number): number => 3 * 3 * 4 * parameter
  */
 export async function runTraining(request: TrainingRequest): Promise<Summary> {
   const { config, session, model, folder, output, signal, resume } = request;
-  const { logEvery, checkpointEvery } = config.output;
+  const { logEvery, checkpointEvery, checkpointSteps } = config.output;
   const { dataset } = session;
   const run = train(model, {
     ...trainOptions(config, session),
@@ -42,7 +42,12 @@ export async function runTraining(request: TrainingRequest): Promise<Summary> {
     ...(resume === undefined ? {} : { resume }),
   });
   const extra = { config: configToYaml(config), dataset: dataset.name, synthetic: String(dataset.synthetic) };
-  const checkpointer = new Checkpointer(run, folder, { everyEpochs: checkpointEvery, extra, warn: output.warn });
+  const checkpointer = new Checkpointer(run, folder, {
+    everyEpochs: checkpointEvery,
+    everySteps: checkpointSteps,
+    extra,
+    warn: output.warn,
+  });
   const keeper = new SummaryKeeper(config.sparsity.density);
   const { density } = config.sparsity;
   const screen = output.interactive

@@ -1,5 +1,14 @@
-import type { ImageDataset } from '@s2sam/core';
-import { type DownloadProgress, openDataset, type ProceduralOptions } from '@s2sam/data';
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { type AnySplit, ConfigError, type DeviceKind, type ImageDataset } from '@s2sam/core';
+import {
+  type DownloadProgress,
+  type ImagesDataset,
+  imagenet,
+  openDataset,
+  openImages,
+  type ProceduralOptions,
+} from '@s2sam/data';
 import type { Config } from '../config/schema.js';
 
 type DataConfig = Config['data'];
@@ -22,13 +31,37 @@ function downloadLines(say: (line: string) => void): (progress: DownloadProgress
   };
 }
 
-/** Opens the configured data set; `say` gets the progress of downloads and whether the images are made up. */
+/** Threads that decode images: a CPU that trains can spare little, a GPU must be fed. */
+const decoders = (device: DeviceKind): number => (device === 'cpu' ? 1 : Math.min(16, availableParallelism()));
+
+/** Opens images in files. */
+async function openFiles(config: DataConfig, device: DeviceKind, say: (line: string) => void): Promise<ImagesDataset> {
+  const { name, root, imageSize, resize, workers, broken, leastArea } = config;
+  const options = {
+    ...(imageSize === undefined ? {} : { imageSize }),
+    ...(resize === undefined ? {} : { resize }),
+    ...(leastArea === undefined ? {} : { crop: { area: [leastArea, 1] as const } }),
+    workers: workers === 0 ? decoders(device) : workers,
+    broken,
+    onBroken: (file: string, reason: string) => say(`left out  ${file} ${reason}`),
+  };
+  if (name === 'imagenet') return await imagenet({ ...options, ...(root === undefined ? {} : { root }) });
+  if (root !== undefined) return await openImages({ ...options, root });
+  throw new ConfigError(
+    'data.root is not given; data.name images needs the folder or the packed store of the images there',
+    { op: 'config' },
+  );
+}
+
+/** Opens the configured data set; `say` gets the progress of downloads, images left out, and whether the images are made up. */
 export async function openData(
   config: DataConfig,
+  device: DeviceKind,
   say: (line: string) => void,
   signal: AbortSignal,
-): Promise<ImageDataset> {
+): Promise<ImageDataset<AnySplit>> {
   const { name, root, download, fallback } = config;
+  if (name === 'images' || name === 'imagenet') return await openFiles(config, device, say);
   const { dataset, notice } = await openDataset(name, {
     ...(root === undefined ? {} : { root }),
     download,
@@ -41,7 +74,8 @@ export async function openData(
   return dataset;
 }
 
-/** The configuration of the data that was really opened: after a fallback, resuming must not find another set. */
-export function settleData(config: DataConfig, { synthetic, classes }: ImageDataset): DataConfig {
-  return synthetic && config.name !== 'procedural' ? { ...config, name: 'procedural', classes } : config;
+/** The configuration of the data that was really opened: after a fallback, or from another folder, resuming must not find another set. */
+export function settleData(config: DataConfig, { synthetic, classes }: ImageDataset<AnySplit>): DataConfig {
+  const rooted = config.root === undefined ? config : { ...config, root: resolve(config.root) };
+  return synthetic && config.name !== 'procedural' ? { ...rooted, name: 'procedural', classes } : rooted;
 }

@@ -1,24 +1,33 @@
-import { type Classifier, createModel, type Device, type ImageDataset, openDevice } from '@s2sam/core';
+import { type AnySplit, type Classifier, createModel, type Device, type ImageDataset, openDevice } from '@s2sam/core';
 import type { Config } from '../config/schema.js';
 import { openData } from './data.js';
 
 /** What a configuration needs of this machine: the device and the data. */
 export interface Session extends AsyncDisposable {
   readonly device: Device;
-  readonly dataset: ImageDataset;
+  readonly dataset: ImageDataset<AnySplit>;
 }
 
-/** Opens data and device; `say` gets what the user should know, e.g. that the images are made up. */
+/** Opens device and data; `say` gets what the user should know, e.g. that the images are made up. */
 export async function openSession(
   config: Pick<Config, 'device' | 'data'>,
   say: (line: string) => void,
   signal: AbortSignal,
 ): Promise<Session> {
-  const dataset = await openData(config.data, say, signal);
   const { kind, threads } = config.device;
   // `auto` is left to the environment variable and the default.
   const device = await openDevice(kind === 'auto' ? undefined : kind, { threads, notify: say });
-  return { device, dataset, [Symbol.asyncDispose]: () => device[Symbol.asyncDispose]() };
+  try {
+    const dataset = await openData(config.data, device.kind, say, signal);
+    const close = async (): Promise<void> => {
+      await device[Symbol.asyncDispose]();
+      if (Symbol.dispose in dataset) (dataset as Disposable)[Symbol.dispose]();
+    };
+    return { device, dataset, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await device[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** The configured network with fresh weights. */

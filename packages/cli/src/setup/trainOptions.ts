@@ -1,4 +1,4 @@
-import type { ImageDataset, TrainOptions } from '@s2sam/core';
+import type { AnySplit, ImageDataset, TrainOptions } from '@s2sam/core';
 import type { Config } from '../config/schema.js';
 import { makeStrategy } from '../sparsity/settle.js';
 import { makeOptimizer } from './optimizer.js';
@@ -8,6 +8,7 @@ import type { Session } from './session.js';
 export function trainOptions(config: Config, { dataset }: Session): Omit<TrainOptions, 'epochs' | 'steps'> {
   const { batchSize, labelSmoothing, augment, seed, evaluateEvery } = config.train;
   const sparsity = makeStrategy(config.sparsity);
+  const { imageSizes } = config.train;
   return {
     data: dataset,
     optimizer: makeOptimizer(config.optimizer),
@@ -17,8 +18,15 @@ export function trainOptions(config: Config, { dataset }: Session): Omit<TrainOp
     augment,
     seed,
     evaluateEvery,
+    ...(imageSizes.length === 0 ? {} : { imageSize: sizeAt(imageSizes) }),
   };
 }
+
+/** The size that the last entry at or before an epoch names. */
+const sizeAt =
+  (sizes: readonly (readonly [epoch: number, size: number])[]) =>
+  (epoch: number): number =>
+    (sizes.findLast(([from]) => from <= epoch) ?? (sizes[0] as readonly [number, number]))[1];
 
 /** The length of a configuration whose time budget has been settled. */
 export function length({ train }: Config): { epochs: number } | { steps: number } {
@@ -30,7 +38,7 @@ export function length({ train }: Config): { epochs: number } | { steps: number 
 export const rounds = ({ sparsity }: Config): number => makeStrategy(sparsity)?.rounds?.count ?? 1;
 
 /** Steps of the whole training, all rounds. */
-export function totalSteps(config: Config, data: ImageDataset): number {
+export function totalSteps(config: Config, data: ImageDataset<AnySplit>): number {
   const { steps, epochs = 0, batchSize } = config.train;
   return rounds(config) * (steps ?? Math.round(epochs * Math.floor(data.train.size / batchSize)));
 }
