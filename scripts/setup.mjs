@@ -9,6 +9,7 @@ import { ensureSystem } from './lib/system.mjs';
 import {
   buildCuda,
   buildEmulatedCuda,
+  buildImages,
   buildNative,
   buildTypeScript,
   ensurePnpm,
@@ -20,6 +21,7 @@ export async function setup({ forTests = false } = {}) {
   await ensureSystem({ forTests });
   await installPackages(await ensurePnpm());
   await buildNative();
+  await buildImages();
   await buildCuda();
   if (forTests) await buildEmulatedCuda();
   await buildTypeScript();

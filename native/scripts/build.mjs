@@ -168,7 +168,9 @@ function imagesObstacle() {
   const program = '#include <cstdio>\n#include <jpeglib.h>\n#ifndef JCS_EXTENSIONS\n#error\n#endif\n';
   const compiler = compilers().find(installed);
   const { status } = spawnSync(compiler ?? 'c++', ['-x', 'c++', '-fsyntax-only', '-'], { input: program });
-  return status === 0 ? undefined : 'there is no jpeglib.h of libjpeg-turbo (Debian and Ubuntu: apt-get install libjpeg-dev)';
+  return status === 0
+    ? undefined
+    : 'there is no jpeglib.h of libjpeg-turbo (Debian and Ubuntu: apt-get install libjpeg-dev)';
 }
 
 /** Builds what only some need. It is never the reason why there is no CPU binary, and fails only if it was asked for. */
@@ -178,9 +180,11 @@ async function buildOptional(backend, title, tool, obstacle) {
     if (isCurrent(backend)) console.log(`${nameOf(backend)} is up to date`);
     else await build(backend, tool);
   } catch (error) {
-    if (backend === 'cuda' ? wish.cuda === '1' : wish.backend === backend) throw error;
+    if (backend === 'cuda' && wish.cuda === '1') throw error;
     const failed = error instanceof ProcessOutput;
-    const why = failed ? `its build failed; \`npm run build:native -- --backend ${backend}\` shows the errors` : error.message;
+    const why = failed
+      ? `its build failed; \`npm run build:native -- --backend ${backend}\` shows the errors`
+      : error.message;
     console.log(`${title} was not built: ${why}`);
   }
 }

@@ -1,5 +1,5 @@
 // What the machine must have besides Node.js, and how it gets there.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run, SetupError, say, step, which } from './command.mjs';
@@ -42,6 +42,13 @@ function compilerMajor() {
 /** node-gyp, which builds where there is no cmake, needs Python and make. */
 const hasNodeGypTools = () => which('python3') !== undefined && which('make') !== undefined;
 
+/** Whether a C++ program can be compiled against libjpeg-turbo. */
+function hasJpeg() {
+  const program = '#include <cstdio>\n#include <jpeglib.h>\n#ifndef JCS_EXTENSIONS\n#error\n#endif\n';
+  const [compiler, ...flags] = (process.env.CXX ?? 'g++').split(' ');
+  return spawnSync(compiler, [...flags, '-x', 'c++', '-fsyntax-only', '-'], { input: program }).status === 0;
+}
+
 const TOOLS = [
   {
     name: `a C++20 compiler (g++ ${OLDEST_COMPILER} or newer)`,
@@ -64,6 +71,14 @@ const TOOLS = [
     found: () => which('cmake') !== undefined,
     optional: hasNodeGypTools,
     without: 'the addon is built with node-gyp instead',
+  },
+  {
+    name: 'libjpeg-turbo with its headers',
+    why: 'decodes the images of ImageNet and other folders',
+    package: 'libjpeg-dev',
+    found: hasJpeg,
+    optional: () => true,
+    without: 'image files cannot be trained on',
   },
   {
     name: 'chromium',

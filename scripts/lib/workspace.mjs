@@ -56,6 +56,13 @@ export async function buildNative() {
   await step('Building the native addon (minutes when it is new)', () => buildBackend('cpu'));
 }
 
+/** Builds the image decoder where there is libjpeg-turbo, else says that there is none. */
+export async function buildImages() {
+  const output = await step('Building the image decoder', () => buildBackend('images'));
+  const obstacle = output.match(/^The image decoder was not built: .*$/m);
+  if (obstacle !== null) say(`  ${obstacle[0]}`);
+}
+
 /** Builds the addon for CUDA where there is what it takes, else says why not; S2SAM_CUDA=1 makes that an error. */
 export async function buildCuda() {
   const output = await step('Building it for CUDA, where there is nvcc', () => buildBackend('cuda'));

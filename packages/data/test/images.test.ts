@@ -5,7 +5,7 @@ import { readSafetensors } from '@s2sam/core';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { type ImagesDataset, type ImagesOptions, imagenet, openImages } from '../src/index.js';
-import { isolated, rejection } from './helpers.js';
+import { decodes, isolated, rejection } from './helpers.js';
 
 const place = isolated();
 const golden = (name: string): string => fileURLToPath(new URL(`golden/${name}`, import.meta.url));
@@ -44,7 +44,7 @@ async function readAll(data: ImagesDataset, indices: number[], { split = 'train'
   return { found: [...found], images: indices.map((_, i) => into.slice(i * each, (i + 1) * each)) };
 }
 
-describe('every container', () => {
+describe.skipIf(!decodes)('every container (needs libjpeg-turbo)', () => {
   const containers: [string, () => Promise<string>][] = [
     [
       'class folders',
@@ -74,7 +74,7 @@ describe('every container', () => {
   });
 });
 
-describe('what an image becomes in training', () => {
+describe.skipIf(!decodes)('what an image becomes in training (needs libjpeg-turbo)', () => {
   it('depends on seed, epoch and image, and neither on threads, batches, nor the order of reading', async () => {
     await writeTree(place.folder, 'train', held);
     await writeTree(place.folder, 'val', held);
@@ -168,7 +168,7 @@ function withComment(content: Uint8Array): Uint8Array {
   return Buffer.concat([content.subarray(0, 2), comment, comment, content.subarray(2)]);
 }
 
-describe('files as they are found in the wild', () => {
+describe.skipIf(!decodes)('files as they are found in the wild (needs libjpeg-turbo)', () => {
   const train = () => join(place.folder, 'train', 'a');
 
   async function tree(content: Uint8Array): Promise<void> {
@@ -237,7 +237,7 @@ describe('files as they are found in the wild', () => {
   });
 });
 
-describe('folders that are no data set', () => {
+describe.skipIf(!decodes)('folders that are no data set (needs libjpeg-turbo)', () => {
   const open = (options: Partial<ImagesOptions> = {}) => openImages({ root: place.folder, ...options });
 
   it('say what they lack', async () => {

@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { readSafetensors } from '@s2sam/core';
 import { describe, expect, it } from 'vitest';
 import { openImages, type PackOptions, pack, verifyStore } from '../src/index.js';
-import { isolated, rejection } from './helpers.js';
+import { decodes, isolated, rejection } from './helpers.js';
 
 const place = isolated();
 const { tensors } = await readSafetensors(fileURLToPath(new URL('golden/images.safetensors', import.meta.url)));
@@ -54,7 +54,7 @@ async function pixelsOf(root: string): Promise<Uint8Array[]> {
 const close = (a: Uint8Array, b: Uint8Array): number =>
   a.reduce((sum, value, i) => sum + Math.abs(value - (b[i] as number)), 0) / a.length;
 
-describe('a packed store', () => {
+describe.skipIf(!decodes)('a packed store (needs libjpeg-turbo)', () => {
   it('of pixels gives the same images as the files, where nothing had to be made smaller', async () => {
     const root = await tree(1);
     expect(await pack(root, target(), { quality: 'raw', resolution: 300 })).toMatchObject({
@@ -111,7 +111,7 @@ describe('a packed store', () => {
   });
 });
 
-describe('packing that was interrupted', () => {
+describe.skipIf(!decodes)('packing that was interrupted (needs libjpeg-turbo)', () => {
   it.each([0.15, 0.4, 0.7, 0.95])('killed after %d of the time, ends with the same bytes', async (share) => {
     const root = await tree(40);
     const begin = performance.now();
@@ -170,7 +170,7 @@ describe('packing that was interrupted', () => {
   });
 });
 
-describe('a store that is damaged', () => {
+describe.skipIf(!decodes)('a store that is damaged (needs libjpeg-turbo)', () => {
   it('is found out, and its images are named', async () => {
     const root = await tree(5);
     await pack(root, target(), settings);

@@ -2,7 +2,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { basename } from 'node:path';
 import { openDevice } from '@s2sam/core';
 import { DatasetUnavailableError, openDataset } from '@s2sam/data';
-import { type BackendInfo, loadCpu } from '@s2sam/native';
+import { type BackendInfo, loadCpu, openImagePool } from '@s2sam/native';
 import { cudaFindings } from './cuda.js';
 import { type Finding, gigabytes, told } from './finding.js';
 import { type SelfTest, selfTest } from './selfTest.js';
@@ -35,6 +35,16 @@ function binaryFindings(info: BackendInfo): Finding[] {
     told('compiler', build.join(', ')),
     told('libraries', libraries.join(', ')),
   ];
+}
+
+/** Whether images in files can be read. */
+function imagesFinding(): Finding {
+  try {
+    openImagePool(1).close();
+    return { name: 'images', ok: true, detail: 'JPEG files are decoded by libjpeg-turbo' };
+  } catch (error) {
+    return told('images', `image files cannot be read; ${(error as Error).message}`);
+  }
 }
 
 /** What of the known data sets lies on this machine; a damaged copy is a fault, a missing one is not. */
@@ -71,6 +81,7 @@ export async function inspect(
   } catch (error) {
     findings.push({ name: 'device', ok: false, detail: error instanceof Error ? error.message : String(error) });
   }
+  findings.push(imagesFinding());
   findings.push(await dataFinding('cifar10', dataRoot), await dataFinding('cifar100', dataRoot));
   findings.push(told('python', 'not needed'));
   return { findings, selfTest: result };
