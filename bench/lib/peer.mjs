@@ -31,6 +31,11 @@ export class Peer {
     return Peer.#spawn('pytorch layers', python, [program('pytorch_layers.py'), '--threads', String(threads)]);
   }
 
+  /** torchvision's transforms on the files of a list, see torchvision_data.py. */
+  static startData(python, list) {
+    return Peer.#spawn('torchvision', python, [program('torchvision_data.py'), list]);
+  }
+
   static async #spawn(name, python, args) {
     const peer = new Peer();
     peer.name = name;

@@ -7,12 +7,12 @@ const roundsOf = ({ rounds, contestants }) => rounds ?? contestants[0].secondsPe
 
 /** What one result is about; of the results about the same, the newest counts. */
 const subject = ({ benchmark, options, machine }) =>
-  benchmark === 'layers' ? 'layers' : `${options.model} ${sizeOf(options)} ${machine.device.kind}`;
+  benchmark !== 'train' ? benchmark : `${options.model} ${sizeOf(options)} ${machine.device.kind}`;
 
 /** [{file, result}] -> the newest of each subject, in the order of their names. */
 export function newest(results) {
   const latest = new Map();
-  for (const one of results.filter(({ result }) => ['train', 'layers'].includes(result.benchmark))) {
+  for (const one of results.filter(({ result }) => ['train', 'layers', 'data'].includes(result.benchmark))) {
     const other = latest.get(subject(one.result));
     if (other === undefined || other.result.date < one.result.date) latest.set(subject(one.result), one);
   }
@@ -76,6 +76,20 @@ function layersTable(one) {
   ].join('\n');
 }
 
+function dataTable(one) {
+  const { contestants, ratios, options } = one.result;
+  const rows = contestants.map(({ name, imagesPerSecond }) => {
+    const over = ratios.find(({ what }) => what.startsWith(`${name} / `));
+    return [name, imagesPerSecond.toFixed(0), over === undefined ? '' : ratio(over)];
+  });
+  return [
+    `From files to batches of 224 x 224 on one core, ${options.images} photographs of natural size; ours end in bytes that the device ` +
+      `normalises, torchvision's in normalised floats ("u8": in bytes): ${provenance(one)}`,
+    '',
+    markdown(['', 'images per second', 'over torchvision'], rows),
+  ].join('\n');
+}
+
 /** The text between the markers of README.md, by their names. `results`: [{file, result}]. */
 export function sections(results) {
   const latest = newest(results);
@@ -84,7 +98,7 @@ export function sections(results) {
       .filter(({ result }) => result.benchmark === benchmark)
       .map(table)
       .join('\n\n') || 'Not measured yet.';
-  return { train: of('train', trainTable), layers: of('layers', layersTable) };
+  return { train: of('train', trainTable), layers: of('layers', layersTable), data: of('data', dataTable) };
 }
 
 /** Throws an Error where a marker is missing. */
