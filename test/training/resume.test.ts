@@ -105,6 +105,25 @@ describe('resume', () => {
     expect(await bitsOf(saved)).toEqual(await bitsOf(straight));
   });
 
+  it('may be saved at any event around an update of the masks', async () => {
+    const options = { data, optimizer: s2sam(base), steps: 20, batchSize: 20, seed: 3, evaluateEvery: 0 };
+    using straight = tinyNet(device);
+    await collect(train(straight, { ...options, sparsity: dynamic() }));
+    // Steps 4 and 14 update; the events around them are those of the steps before and behind, too.
+    const moments = ['step 3', 'step 4', 'mask 4', 'step 5', 'step 12', 'step 13', 'step 14', 'mask 14', 'step 15'];
+    for (const moment of moments) {
+      using saved = tinyNet(device);
+      const run = train(saved, { ...options, sparsity: dynamic() });
+      const path = join(folder, `${moment}.safetensors`);
+      for await (const event of run) {
+        if ('step' in event && `${event.type} ${event.step}` === moment) await run.save(path);
+      }
+      using resumed = tinyNet(device);
+      await collect(train(resumed, { ...options, sparsity: dynamic(), resume: await readCheckpoint(path) }));
+      expect(await bitsOf(resumed), moment).toEqual(await bitsOf(straight));
+    }
+  });
+
   it('refuses a checkpoint of another model or training and leaves the model unchanged', async () => {
     const path = join(folder, 'other.safetensors');
     using model = tinyNet(device);

@@ -159,17 +159,26 @@ class Training implements Run {
         yield* this.#warnings();
       }
       const needs = this.#needs(this.#step);
+      // Whoever saves at an event must find masks updated by every step that has been enqueued.
+      if (needs.update === true && pending !== undefined) {
+        yield* this.#report(pending);
+        pending = undefined;
+      }
       const next = await this.#enqueue(trainStep, loader, needs);
       if (pending !== undefined) yield* this.#report(pending);
       pending = next;
       const epochEnds = this.#length.endsEpoch(this.#step);
       if (needs.update !== true && !epochEnds) continue;
-      yield* this.#report(pending);
-      pending = undefined;
       if (needs.update === true) {
-        yield await this.#updateMasks(trainStep);
+        const finished = await this.#finish(pending);
+        const update = await this.#updateMasks(trainStep);
+        yield* this.#told(finished);
+        yield update;
         yield* this.#warnings();
+      } else {
+        yield* this.#report(pending);
       }
+      pending = undefined;
       if (!epochEnds) continue;
       const images = (this.#step - epochStart.step) * this.#batchSize;
       const imagesPerSecond = images / (this.#trainSeconds - epochStart.seconds);
@@ -307,9 +316,13 @@ class Training implements Run {
     if (this.#options.sparsity?.rounds?.rewindStep === this.#step) this.#sparsity.remember();
   }
 
-  /** The event of a step once it is done and, behind the first, how layers are computed. */
+  /** What there is to tell of a step once it is done. */
   async *#report(pending: Pending): AsyncGenerator<StepEvent | KernelsEvent> {
-    const event = await this.#finish(pending);
+    yield* this.#told(await this.#finish(pending));
+  }
+
+  /** A finished step and, behind the first, how layers are computed. */
+  *#told(event: StepEvent): Generator<StepEvent | KernelsEvent> {
     yield event;
     if (this.#kernelsTold) return;
     this.#kernelsTold = true;
