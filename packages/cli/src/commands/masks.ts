@@ -56,12 +56,6 @@ interface Result {
   readonly layers: readonly Layer[];
 }
 
-const IMAGENET_SIZE = 224;
-const CIFAR_SIZE = 32;
-
-/** The images a network was made for: those with a 7x7 stem for ImageNet. */
-const usualSize = (stem: LayerDensity | undefined): number => (stem?.shape[2] === 7 ? IMAGENET_SIZE : CIFAR_SIZE);
-
 function wantedDensity({ density, sparsity }: MasksCommand): number {
   if ((density === undefined) === (sparsity === undefined)) {
     throw new ConfigError('masks: give one of --density and --sparsity, e.g. --density 0.1', { op: 'masks' });
@@ -80,7 +74,7 @@ async function measure(name: string, options: MasksCommand): Promise<Result> {
   const { classes } = options;
   using model = createModel(name, { device, ...(classes === undefined ? {} : { classes }) });
   const { parameters, layers: dense } = densityOf(model.arena);
-  const size = options.imageSize ?? usualSize(dense[0]);
+  const size = options.imageSize ?? model.imageSize;
   const costs = layerCosts(model, [size, size]);
   const shapes = [...model.namedParameters().values()]
     .filter(({ kind }) => kind === 'weight')

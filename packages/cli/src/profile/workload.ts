@@ -41,9 +41,6 @@ const wrappers = {
 export type OptimizerName = keyof typeof wrappers;
 export const optimizerNames = Object.keys(wrappers) as readonly OptimizerName[];
 
-/** The stem of ResNets for ImageNet. */
-const IMAGENET_KERNEL = 7;
-
 /** Throws ConfigError for a model there is not, or a density no layout can give. */
 export class Workload implements Disposable {
   readonly imageSize: number;
@@ -66,8 +63,7 @@ export class Workload implements Disposable {
     this.#model = model;
     const owned: Disposable[] = [model];
     try {
-      const stem = model.arena.parameters.find(({ kind }) => kind === 'weight');
-      this.imageSize = options.imageSize ?? (stem?.shape[2] === IMAGENET_KERNEL ? 224 : 32);
+      this.imageSize = options.imageSize ?? model.imageSize;
       if (density < 1) drawMasks(model, options);
       const costs = layerCosts(model, [this.imageSize, this.imageSize]);
       this.convolutionOutputs = costs

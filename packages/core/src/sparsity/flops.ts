@@ -1,7 +1,7 @@
 import { Tape } from '../autograd/tape.js';
 import type { Classifier } from '../models/classifier.js';
+import { dryPass } from '../models/dryPass.js';
 import { Parameter } from '../nn/parameter.js';
-import { scope } from '../tensor/scope.js';
 
 /** What one convolution or linear layer costs for one image, dense. */
 export interface LayerCost {
@@ -49,17 +49,9 @@ class CostTape extends Tape {
  * Cost of each convolution and linear layer for images [height, width], in the order of the forward pass. A forward pass is recorded
  * but not run.
  */
-export function layerCosts(model: Classifier, [height, width]: readonly [number, number]): LayerCost[] {
-  const { device, training, channels, dtype } = model;
+export function layerCosts(model: Classifier, size: readonly [number, number]): LayerCost[] {
   const tape = new CostTape();
-  model.eval();
-  try {
-    using images = device.zeros([1, channels, height, width], { dtype });
-    const graph = device.capture(() => scope(() => void tape.record(() => model.forward(images))));
-    graph[Symbol.dispose]();
-  } finally {
-    model.train(training);
-  }
+  dryPass(model, size, tape);
   return [...tape.costs.values()];
 }
 
