@@ -1,7 +1,7 @@
 import type { Parameter } from '../nn/parameter.js';
 import { Tensor } from '../tensor/tensor.js';
 import { inLayer } from './layer.js';
-import { type Derivative, record } from './tape.js';
+import { type Derivative, recordOp } from './tape.js';
 
 export interface Conv2dGeometry {
   readonly stride: readonly [number, number];
@@ -57,5 +57,10 @@ export function conv2d(x: Tensor, w: Parameter, geometry: Conv2dGeometry): Tenso
     });
   };
   const layer: Derivative = (dy, sink) => inLayer(x.device, w, () => derivative(dy, sink));
-  return record(Tensor.adopt(x.device, y), [x, w], layer);
+  return recordOp(
+    { kind: 'conv2d', stride: geometry.stride, padding: geometry.padding },
+    Tensor.adopt(x.device, y),
+    [x, w],
+    layer,
+  );
 }

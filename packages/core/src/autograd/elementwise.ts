@@ -1,7 +1,7 @@
 import { BinaryOp, ReduceOp, UnaryOp } from '@s2sam/native';
 import { sameDevice, Tensor } from '../tensor/tensor.js';
 import { decisions } from './decisions.js';
-import { copyOf, record } from './tape.js';
+import { copyOf, record, recordOp } from './tape.js';
 
 const binary = (op: keyof typeof BinaryOp, a: Tensor, b: Tensor): Tensor => {
   sameDevice(op, a, b);
@@ -22,21 +22,21 @@ const consume = <T>(temporary: Tensor, use: (t: Tensor) => T): T => {
 
 /** a + b, of one shape. */
 export const add = (a: Tensor, b: Tensor): Tensor =>
-  record(binary('add', a, b), [a, b], (dy, sink) => {
+  recordOp({ kind: 'add' }, binary('add', a, b), [a, b], (dy, sink) => {
     sink.tensor(a, () => copyOf(dy));
     sink.tensor(b, () => copyOf(dy));
   });
 
 /** a - b, of one shape. */
 export const sub = (a: Tensor, b: Tensor): Tensor =>
-  record(binary('sub', a, b), [a, b], (dy, sink) => {
+  recordOp({ kind: 'sub' }, binary('sub', a, b), [a, b], (dy, sink) => {
     sink.tensor(a, () => copyOf(dy));
     sink.tensor(b, () => affine(dy, -1, 0));
   });
 
 /** a * b element by element, of one shape. */
 export const mul = (a: Tensor, b: Tensor): Tensor =>
-  record(binary('mul', a, b), [a, b], (dy, sink) => {
+  recordOp({ kind: 'mul' }, binary('mul', a, b), [a, b], (dy, sink) => {
     sink.tensor(a, () => binary('mul', dy, b));
     sink.tensor(b, () => binary('mul', dy, a));
   });
@@ -44,7 +44,7 @@ export const mul = (a: Tensor, b: Tensor): Tensor =>
 /** a / b element by element, of one shape. */
 export const div = (a: Tensor, b: Tensor): Tensor => {
   const y = binary('div', a, b);
-  return record(y, [a, b], (dy, sink) => {
+  return recordOp({ kind: 'div' }, y, [a, b], (dy, sink) => {
     sink.tensor(a, () => binary('div', dy, b));
     sink.tensor(b, () =>
       consume(binary('mul', dy, y), (dyy) => consume(binary('div', dyy, b), (quotient) => affine(quotient, -1, 0))),
@@ -69,23 +69,23 @@ export const relu = (x: Tensor): Tensor => {
       fixed.gate(() => passed(x)),
     );
   const y = unary('relu', x);
-  return record(y, [x], (dy, sink) =>
+  return recordOp({ kind: 'relu' }, y, [x], (dy, sink) =>
     sink.tensor(x, () => Tensor.adopt(x.device, x.device.native.reluBackward(dy.handle, y.handle))),
   );
 };
 
 export const exp = (x: Tensor): Tensor => {
   const y = unary('exp', x);
-  return record(y, [x], (dy, sink) => sink.tensor(x, () => binary('mul', dy, y)));
+  return recordOp({ kind: 'exp' }, y, [x], (dy, sink) => sink.tensor(x, () => binary('mul', dy, y)));
 };
 
 /** Natural logarithm. */
 export const log = (x: Tensor): Tensor =>
-  record(unary('log', x), [x], (dy, sink) => sink.tensor(x, () => binary('div', dy, x)));
+  recordOp({ kind: 'log' }, unary('log', x), [x], (dy, sink) => sink.tensor(x, () => binary('div', dy, x)));
 
 export const sqrt = (x: Tensor): Tensor => {
   const y = unary('sqrt', x);
-  return record(y, [x], (dy, sink) =>
+  return recordOp({ kind: 'sqrt' }, y, [x], (dy, sink) =>
     sink.tensor(x, () => consume(binary('div', dy, y), (quotient) => affine(quotient, 0.5, 0))),
   );
 };
@@ -133,7 +133,7 @@ export const meanRows = (x: Tensor): Tensor => reduceRows('mean', x);
 export const flatten = (x: Tensor): Tensor => {
   const { native } = x.device;
   const [, c = 0, h = 0, w = 0] = x.shape;
-  return record(Tensor.adopt(x.device, native.flatten(x.handle)), [x], (dy, sink) =>
+  return recordOp({ kind: 'flatten' }, Tensor.adopt(x.device, native.flatten(x.handle)), [x], (dy, sink) =>
     sink.tensor(x, () => Tensor.adopt(x.device, native.unflatten(dy.handle, c, h, w))),
   );
 };

@@ -1,7 +1,7 @@
 import type { Parameter } from '../nn/parameter.js';
 import { Tensor } from '../tensor/tensor.js';
 import { inLayer } from './layer.js';
-import { type Derivative, record } from './tape.js';
+import { type Derivative, recordOp } from './tape.js';
 
 /** y = x w^T + bias: x [N, I], w [O, I], bias [O] -> [N, O], in the type of x. */
 export function linear(x: Tensor, w: Parameter, bias: Parameter, options: { training?: boolean } = {}): Tensor {
@@ -23,7 +23,7 @@ export function linear(x: Tensor, w: Parameter, bias: Parameter, options: { trai
     });
   };
   const layer: Derivative = (dy, sink) => inLayer(x.device, w, () => derivative(dy, sink));
-  return record(Tensor.adopt(x.device, y), [x, w, bias], layer);
+  return recordOp({ kind: 'linear' }, Tensor.adopt(x.device, y), [x, w, bias], layer);
 }
 
 /** Inner products of the rows of a plain x [N, I]: [N, N]. Has no derivative. */

@@ -3,7 +3,7 @@ import { Tensor } from '../tensor/tensor.js';
 import { decisions } from './decisions.js';
 import { relu } from './elementwise.js';
 import { inLayer } from './layer.js';
-import { type Derivative, record } from './tape.js';
+import { type Derivative, recordOp } from './tape.js';
 
 /**
  * relu?(gamma * (x - mean) / sqrt(var + eps) + beta + residual?), with the statistics of the batch in training (Ioffe & Szegedy 2015)
@@ -69,5 +69,5 @@ export function batchNorm(x: Tensor, bn: BatchNorm2d, options: BatchNormApply = 
     if (wantResidual) sink.tensor(residual, () => Tensor.adopt(x.device, dresidual));
   };
   const layer: Derivative = (dy, sink) => inLayer(x.device, bn.weight, () => derivative(dy, sink));
-  return record(y, inputs, layer, saved);
+  return recordOp({ kind: 'batchNorm', norm: bn, relu: rectify }, y, inputs, layer, saved);
 }

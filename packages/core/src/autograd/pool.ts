@@ -1,7 +1,7 @@
 import { Tensor } from '../tensor/tensor.js';
 import { decisions } from './decisions.js';
 import { mul, scaleShift } from './elementwise.js';
-import { record } from './tape.js';
+import { recordOp } from './tape.js';
 
 export interface PoolOptions {
   readonly kernel: readonly [number, number];
@@ -23,7 +23,13 @@ export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
   const argmax = Tensor.adopt(x.device, argmaxHandle);
   const backward = (dy: Tensor): Tensor =>
     Tensor.adopt(x.device, native.maxPoolBackward(dy.handle, argmax.handle, h, w, ...kernel, ...stride, ...padding));
-  return record(Tensor.adopt(x.device, yHandle), [x], (dy, sink) => sink.tensor(x, () => backward(dy)), [argmax]);
+  return recordOp(
+    { kind: 'maxPool', kernel, stride, padding },
+    Tensor.adopt(x.device, yHandle),
+    [x],
+    (dy, sink) => sink.tensor(x, () => backward(dy)),
+    [argmax],
+  );
 }
 
 /** Whether windows neither overlap nor reach over the edge: only then is a pixel the winner of all its windows or of none. */
@@ -51,7 +57,9 @@ export function avgPool2d(x: Tensor, { kernel, stride, padding }: PoolOptions): 
   const y = native.avgPool(x.handle, ...kernel, ...stride, ...padding);
   const backward = (dy: Tensor): Tensor =>
     Tensor.adopt(x.device, native.avgPoolBackward(dy.handle, h, w, ...kernel, ...stride, ...padding));
-  return record(Tensor.adopt(x.device, y), [x], (dy, sink) => sink.tensor(x, () => backward(dy)));
+  return recordOp({ kind: 'avgPool', kernel, stride, padding }, Tensor.adopt(x.device, y), [x], (dy, sink) =>
+    sink.tensor(x, () => backward(dy)),
+  );
 }
 
 /** Mean of each plane: x [N, C, H, W] -> [N, C]. */
@@ -60,5 +68,5 @@ export function globalAvgPool(x: Tensor): Tensor {
   const [, , h = 0, w = 0] = x.shape;
   const backward = (dy: Tensor): Tensor => Tensor.adopt(x.device, native.globalAvgPoolBackward(dy.handle, h, w));
   const y = Tensor.adopt(x.device, native.globalAvgPool(x.handle));
-  return record(y, [x], (dy, sink) => sink.tensor(x, () => backward(dy)));
+  return recordOp({ kind: 'globalAvgPool' }, y, [x], (dy, sink) => sink.tensor(x, () => backward(dy)));
 }

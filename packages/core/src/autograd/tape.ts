@@ -1,6 +1,7 @@
 import { ArgumentError } from '../errors.js';
 import type { Parameter } from '../nn/parameter.js';
 import { Tensor } from '../tensor/tensor.js';
+import type { Op } from './op.js';
 
 /** What an op's derivative writes to. */
 export interface GradientSink {
@@ -23,6 +24,8 @@ interface Entry {
   /** Tensors only the derivative needs. */
   readonly saved: readonly Tensor[];
   readonly derivative: Derivative;
+  /** What was computed; undefined where `record` was not told. */
+  readonly op?: Op | undefined;
 }
 
 let current: Tape | undefined;
@@ -144,7 +147,18 @@ export function record(
   derivative: Derivative,
   saved: readonly Tensor[] = [],
 ): Tensor {
-  const noted = current?.note({ output, saved, derivative }, inputs) ?? false;
+  return recordOp(undefined, output, inputs, derivative, saved);
+}
+
+/** `record`, and says what was computed, so that a network of such ops can be exported. */
+export function recordOp(
+  op: Op | undefined,
+  output: Tensor,
+  inputs: readonly (Tensor | Parameter)[],
+  derivative: Derivative,
+  saved: readonly Tensor[] = [],
+): Tensor {
+  const noted = current?.note({ output, saved, derivative, op }, inputs) ?? false;
   if (!noted) for (const tensor of saved) tensor.dispose();
   return output;
 }
