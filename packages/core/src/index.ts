@@ -34,6 +34,7 @@ export { type DeviceDescription, type DeviceWish, devices, type OpenDeviceOption
 export * from './errors.js';
 export { ioError, writeFileAtomically } from './io/atomic.js';
 export { type Checkpoint, loadWeights, readCheckpoint, type TrainingPosition } from './io/checkpoint.js';
+export { type ExportOnnxOptions, exportOnnx, type Normalization, type OnnxExport } from './io/onnx/export.js';
 export {
   type NamedTensor,
   readSafetensors,

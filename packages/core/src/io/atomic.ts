@@ -3,6 +3,9 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { IoError } from '../errors.js';
 
+/** One system call moves no more than this: the calls have limits near 2 GiB. */
+export const MAX_TRANSFER_BYTES = 256 * 1024 * 1024;
+
 /** What an error code of the operating system means for the user, and what to do. */
 const explanations: Readonly<Record<string, string>> = {
   ENOSPC: 'no space is left on the device; free some space or choose another folder',
@@ -44,6 +47,14 @@ export async function writeFileAtomically(path: string, write: (handle: FileHand
     // The first error is the one to report, not that of the removal.
     await rm(temporary, { force: true }).catch(() => {});
     throw ioError('writeFileAtomically', path, cause);
+  }
+}
+
+/** Appends all bytes to a file. */
+export async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, offset, Math.min(bytes.length - offset, MAX_TRANSFER_BYTES));
+    offset += bytesWritten;
   }
 }
 

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { ArgumentError, CheckpointError } from '../errors.js';
-import { ioError, writeFileAtomically } from './atomic.js';
+import { ioError, MAX_TRANSFER_BYTES, writeAll, writeFileAtomically } from './atomic.js';
 import { decodeBFloat16, decodeFloat16 } from './half.js';
 
 /** The arrays that hold each type. Numbers are little-endian, as is every machine this runs on. */
@@ -53,8 +53,6 @@ interface Entry {
 const METADATA = '__metadata__';
 /** The limit of the safetensors library. */
 const MAX_HEADER_BYTES = 100_000_000;
-/** One system call moves no more than this: the calls have limits near 2 GiB. */
-const MAX_TRANSFER_BYTES = 256 * 1024 * 1024;
 
 const product = (shape: readonly number[]): number => shape.reduce((total, extent) => total * extent, 1);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -114,13 +112,6 @@ function checkWritable({ name, dtype, shape, data }: NamedTensor, taken: boolean
         `${data.length}; give an array of that type with ${product(shape)} elements`,
       { op },
     );
-  }
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let offset = 0; offset < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, offset, Math.min(bytes.length - offset, MAX_TRANSFER_BYTES));
-    offset += bytesWritten;
   }
 }
 
