@@ -36,12 +36,14 @@ export { ioError, writeFileAtomically } from './io/atomic.js';
 export { type Checkpoint, loadWeights, readCheckpoint, type TrainingPosition } from './io/checkpoint.js';
 export { type ExportOnnxOptions, exportOnnx, type Normalization, type OnnxExport } from './io/onnx/export.js';
 export {
+  type DeferredTensor,
   type NamedTensor,
   readSafetensors,
   type SafetensorsFile,
   type StoredTensor,
   writeSafetensors,
 } from './io/safetensors.js';
+export { type ExportedStateDict, type ExportSafetensorsOptions, exportSafetensors } from './io/stateDict.js';
 export { Classifier, type ModelOptions } from './models/classifier.js';
 export { compact } from './models/compact.js';
 export { createModel, type ModelName, modelNames } from './models/registry.js';

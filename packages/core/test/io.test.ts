@@ -9,7 +9,7 @@ import ts from 'typescript';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CheckpointError, IoError } from '../src/errors.js';
 import { writeFileAtomically } from '../src/io/atomic.js';
-import { type NamedTensor, readSafetensors, writeSafetensors } from '../src/io/safetensors.js';
+import { type DeferredTensor, type NamedTensor, readSafetensors, writeSafetensors } from '../src/io/safetensors.js';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -135,6 +135,32 @@ describe('safetensors', () => {
   ])('refuses to write %s and leaves no file', async (_, wrong, message) => {
     const error = await rejection(writeSafetensors(path, wrong));
     expect(error).toMatchObject({ name: 'ArgumentError', message: expect.stringMatching(message) });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('holds one deferred tensor at a time, and leaves no file where one breaks its word', async () => {
+    const events: string[] = [];
+    const deferred = (name: string, length: number): DeferredTensor => ({
+      name,
+      dtype: 'F32',
+      shape: [2],
+      load: async () => {
+        events.push(`${name} asked for`);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        events.push(`${name} there`);
+        return new Float32Array(length).fill(events.length);
+      },
+    });
+    await writeSafetensors(path, [deferred('a', 2), deferred('b', 2)]);
+    expect(events).toEqual(['a asked for', 'a there', 'b asked for', 'b there']);
+    const { tensors } = await readSafetensors(path);
+    expect([...tensors.values()].map(({ data }) => [...data])).toEqual([
+      [2, 2],
+      [4, 4],
+    ]);
+    await rm(path);
+    const error = await rejection(writeSafetensors(path, [deferred('a', 2), deferred('b', 3)]));
+    expect(error).toMatchObject({ name: 'ArgumentError', message: expect.stringMatching(/'b' is F32 \[2\] but/) });
     expect(await readdir(folder)).toEqual([]);
   });
 

@@ -128,7 +128,7 @@ async function stored(name: string, tensor: Tensor): Promise<NamedTensor> {
 }
 
 /** PyTorch's batch norm counts its batches in the state dict. */
-function batchCounts(model: Classifier, steps: number): NamedTensor[] {
+export function batchCounts(model: Classifier, steps: number): NamedTensor[] {
   return [...model.namedBuffers().keys()]
     .filter((name) => name.endsWith('.running_mean'))
     .map((name) => ({

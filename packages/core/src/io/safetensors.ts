@@ -17,6 +17,14 @@ export type StoredTensor = StoredData & { readonly shape: readonly number[] };
 
 export type NamedTensor = StoredTensor & { readonly name: string };
 
+/** An F32 tensor whose data is fetched when its turn to be written comes. */
+export interface DeferredTensor {
+  readonly name: string;
+  readonly dtype: 'F32';
+  readonly shape: readonly number[];
+  load(): Promise<Float32Array<ArrayBuffer>>;
+}
+
 export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
   /** In the order in which the file stores them. F16 and BF16 arrive as F32. */
@@ -61,31 +69,44 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 
 /**
  * Writes a safetensors file that PyTorch's `safetensors` reads, under a temporary name first (see `writeFileAtomically`). Tensor
- * bytes go to the file straight from the arrays given, which must not change meanwhile. Tensors are stored by falling element
- * size, so that each one is aligned. Throws ArgumentError for a tensor whose array, shape or name does not fit, and IoError.
+ * bytes go to the file straight from the arrays given, which must not change meanwhile; of deferred tensors one at a time is held.
+ * Tensors are stored by falling element size, so that each one is aligned. Throws ArgumentError for a tensor whose array, shape or name does not fit, and IoError.
  */
 export async function writeSafetensors(
   path: string,
-  tensors: Iterable<NamedTensor>,
+  tensors: Iterable<NamedTensor | DeferredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const ordered = [...tensors].sort((a, b) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
+  const ordered = [...tensors].sort((a, b) => elementBytes(b) - elementBytes(a));
   const header = makeHeader(ordered, metadata);
   await writeFileAtomically(path, async (handle) => {
     await writeAll(handle, header);
-    for (const { data } of ordered) {
+    for (const tensor of ordered) {
+      const { data } = 'load' in tensor ? await loaded(tensor) : tensor;
       await writeAll(handle, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     }
   });
 }
 
+const elementBytes = ({ dtype }: NamedTensor | DeferredTensor): number => arrays[dtype]?.BYTES_PER_ELEMENT ?? 0;
+
+async function loaded({ name, dtype, shape, load }: DeferredTensor): Promise<NamedTensor> {
+  const tensor = { name, dtype, shape, data: await load() };
+  checkData(tensor);
+  return tensor;
+}
+
 /** Length (u64), JSON, and spaces up to a multiple of 8 bytes. */
-function makeHeader(tensors: readonly NamedTensor[], metadata: Readonly<Record<string, string>>): Uint8Array {
+function makeHeader(
+  tensors: readonly (NamedTensor | DeferredTensor)[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
   const entries = new Map<string, unknown>();
   let begin = 0;
   for (const tensor of tensors) {
-    checkWritable(tensor, entries.has(tensor.name));
-    const end = begin + tensor.data.byteLength;
+    checkName(tensor.name, entries.has(tensor.name));
+    if (!('load' in tensor)) checkData(tensor);
+    const end = begin + product(tensor.shape) * elementBytes(tensor);
     entries.set(tensor.name, { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [begin, end] });
     begin = end;
   }
@@ -98,13 +119,17 @@ function makeHeader(tensors: readonly NamedTensor[], metadata: Readonly<Record<s
   return header;
 }
 
-function checkWritable({ name, dtype, shape, data }: NamedTensor, taken: boolean): void {
+function checkName(name: string, taken: boolean): void {
   const op = 'writeSafetensors';
   if (taken || name === METADATA) {
     throw new ArgumentError(`${op}: the name '${name}' is ${taken ? 'used twice' : 'reserved'}; rename one tensor`, {
       op,
     });
   }
+}
+
+function checkData({ name, dtype, shape, data }: NamedTensor): void {
+  const op = 'writeSafetensors';
   const typed = Object.hasOwn(arrays, dtype) && data instanceof arrays[dtype];
   if (!typed || !shape.every(isCount) || data.length !== product(shape)) {
     throw new ArgumentError(
