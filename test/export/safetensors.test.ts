@@ -6,6 +6,7 @@ import {
   type Device,
   exportSafetensors,
   openDevice,
+  type Parameter,
   readSafetensors,
   writeSafetensors,
 } from '@s2sam/core';
@@ -59,6 +60,18 @@ describe('exportSafetensors', () => {
       for (const [key, { tensor }] of buffers) expect(tensors.get(key)?.data, key).toEqual(await tensor.toArray());
     },
   );
+
+  it('writes zeros under a mask whatever lies there', async () => {
+    using model = createModel('resnet20', { device, seed: 1 });
+    const [parameter] = model.arena.parameters as [Parameter];
+    model.arena.addMask(parameter).random(100, [1, 2]);
+    parameter.value.fill(-3);
+    const path = file('hidden.safetensors');
+    await exportSafetensors(model, path);
+    const values = (await readSafetensors(path)).tensors.get(parameter.name)?.data as Float32Array;
+    expect(values.filter((value) => value === -3)).toHaveLength(100);
+    expect(values.filter((value) => Object.is(value, 0))).toHaveLength(parameter.size - 100);
+  });
 
   it('gives a file whose weights, loaded without masks, compute the same', async () => {
     using model = createModel('resnet20', { device, seed: 1 });

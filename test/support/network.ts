@@ -17,17 +17,16 @@ export function settle(model: Classifier, seed = 3): void {
   model.arena.resetWorking();
 }
 
-/**
- * Gives every weight a mask of `density`, and scales the weights so that activations stay of one size. The master keeps what lies under
- * the masks, so that whoever reads it must apply them.
- */
+/** Gives every weight a mask of `density`, and scales what is left so that activations stay of one size. */
 export async function thinOut(model: Classifier, density: number, seed = 5): Promise<void> {
   for (const parameter of model.arena.parameters) {
     if (parameter.kind !== 'weight') continue;
     const values = (await parameter.value.toArray()) as Float32Array;
     parameter.value.write(values.map((x) => x / Math.sqrt(density)));
     const kept = Math.max(1, Math.round(density * parameter.size));
-    model.arena.addMask(parameter).random(kept, streamKey(seed, parameter.name));
+    const mask = model.arena.addMask(parameter);
+    mask.random(kept, streamKey(seed, parameter.name));
+    mask.apply(parameter.value);
   }
   model.arena.resetWorking();
 }
