@@ -20,6 +20,7 @@ Examples:
   $ s2sam train --preset resnet32-cifar10-rigl95 --optimizer.rho=0.1
   $ s2sam resume runs/<run>              go on after Ctrl-C
   $ s2sam eval runs/<run>
+  $ s2sam export runs/<run> --out network.onnx
   $ s2sam doctor
 
 Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 130 interrupted with everything saved.
@@ -69,4 +70,9 @@ Settings that may change: data.*, device.*, train.batchSize.
 Examples:
   $ s2sam eval runs/<run>
   $ s2sam eval runs/<run>/last.safetensors --data.root /data --json`,
+  export: `
+Examples:
+  $ s2sam export runs/<run> --out resnet32.onnx --normalize
+  $ s2sam export runs/<run> --out small.onnx --compact
+  $ s2sam export runs/<run>/last.safetensors --format safetensors --out resnet50.safetensors`,
 } as const;

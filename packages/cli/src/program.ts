@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CompareCommand, compareCommand } from './commands/compare.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evalCommand } from './commands/eval.js';
+import { type ExportCommand, exportCommand, exportFormats } from './commands/export.js';
 import { type MasksCommand, masksCommand } from './commands/masks.js';
 import { type PackCommand, packCommand } from './commands/pack.js';
 import { presetsCommand } from './commands/presets.js';
@@ -124,6 +125,25 @@ export function makeProgram(exit: (code: number) => void, output: Output = termi
     .addHelpText('after', examples.eval)
     .action(async (checkpoint: string, settings: string[], options: { json?: boolean }) =>
       exit(await evalCommand(checkpoint, options, settings, output)),
+    );
+
+  program
+    .command('export')
+    .argument('<checkpoint>', 'checkpoint or run folder')
+    .description('write the network of a checkpoint for other programs; masked weights are zeros in the file')
+    .addOption(
+      new Option('--format <form>', 'onnx, or safetensors: a state dict that PyTorch loads')
+        .choices(exportFormats)
+        .default('onnx'),
+    )
+    .requiredOption('--out <file>', 'where to write it')
+    .option('--compact', 'leave out channels that are masked out')
+    .option('--keepBatchNorm', 'do not make batch norms part of the convolutions before them (onnx)')
+    .option('--imageSize <pixels>', 'height and width of the images; default those of the training', whole)
+    .option('--normalize', 'take images with values from 0 to 1 and normalise them as in training (onnx)')
+    .addHelpText('after', examples.export)
+    .action(async (checkpoint: string, options: ExportCommand) =>
+      exit(await exportCommand(checkpoint, options, output)),
     );
 
   const compare = (file: string | undefined, settings: string[], options: CompareCommand): Promise<number> => {

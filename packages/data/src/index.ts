@@ -7,6 +7,7 @@ export { type ImagesDataset, type ImagesOptions, openImages } from './images/ope
 export { type PackOptions, type PackProgress, type PackResult, pack } from './images/pack.js';
 export type { CropRange } from './images/split.js';
 export { STORE_ENDING, type StoreSummary, verifyStore } from './images/store.js';
+export { type ChannelStatistics, normalizationOf } from './normalization.js';
 export { type DatasetName, type OpenDatasetOptions, type OpenedDataset, openDataset } from './open.js';
 export { type ProceduralOptions, proceduralImages } from './procedural.js';
 export { type SyntheticOptions, syntheticImages } from './synthetic.js';

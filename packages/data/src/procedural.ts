@@ -150,6 +150,9 @@ function checkWhole(name: string, value: number, low: number, high: number): voi
   throw new ArgumentError(`${op}: ${name} is ${value}; it must be a whole number from ${low} to ${high}`, { op });
 }
 
+/** Of values from 0 to 1, over images of all classes. */
+export const proceduralNormalization = { mean: [0.492, 0.492, 0.492], std: [0.271, 0.271, 0.271] } as const;
+
 /**
  * Made-up labelled images: one shape per class, of random position, size, tilt, colours and polarity, on a random background, with
  * noise. Every image is a function of (seed, split, index) alone; classes take turns. For trying things out where no real data is
@@ -167,8 +170,7 @@ export function proceduralImages(options: ProceduralOptions = {}): ImageDataset 
     synthetic: true,
     classes,
     imageShape: [3, size, size],
-    mean: [0.492, 0.492, 0.492],
-    std: [0.271, 0.271, 0.271],
+    ...proceduralNormalization,
     augmentation: { pad: Math.floor(size / 8), flip: true },
     train: makeSplit(train, size, classes, seed, 'train'),
     test: makeSplit(test, size, classes, seed, 'test'),

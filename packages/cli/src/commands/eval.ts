@@ -1,6 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
 import {
-  type Checkpoint,
   type Classifier,
   createModel,
   densityOf,
@@ -9,30 +7,15 @@ import {
   loadWeights,
   readCheckpoint,
 } from '@s2sam/core';
-import { changeConfig, parseYaml } from '../config/load.js';
-import type { Tree } from '../config/overrides.js';
+import { changeConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { mark, percent } from '../consumers/lines.js';
-import { RunFolder } from '../run/folder.js';
+import { checkpointOf, savedConfig } from '../run/checkpoint.js';
 import { INTERRUPTED, Interrupt, unlessAborted } from '../run/interrupt.js';
 import type { Output } from '../run/output.js';
 import { openSession, type Session } from '../setup/session.js';
 
 const MAY_CHANGE = ['data', 'device', 'train.batchSize'];
-
-/** A run folder stands for its best checkpoint, or the last where nothing was tested. */
-function checkpointOf(path: string): string {
-  if (!existsSync(path) || !statSync(path).isDirectory()) return path;
-  const folder = new RunFolder(path);
-  return existsSync(folder.best) ? folder.best : folder.last;
-}
-
-/** The configuration a checkpoint was made with, as far as it is known. */
-function savedConfig({ path, extra, position, classes }: Checkpoint): Tree {
-  if (extra.config !== undefined) return parseYaml(extra.config, `${path}, its configuration`);
-  const data = position.dataset.startsWith('procedural') ? { name: 'procedural', classes } : { name: position.dataset };
-  return { data, train: { steps: position.totalSteps } };
-}
 
 async function measure(model: Classifier, session: Session, config: Config, signal: AbortSignal): Promise<Evaluation> {
   for await (const event of evaluate(model, { data: session.dataset, batchSize: config.train.batchSize, signal })) {
