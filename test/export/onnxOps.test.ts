@@ -92,6 +92,22 @@ class Shared extends Probe {
   }
 }
 
+/** Layers called like the network's input and output, and one like the second use of another. */
+class Names extends Probe {
+  readonly images = new Conv2d(8, 8, { kernel: 3, padding: 1 });
+  readonly logits = [new Conv2d(8, 8, { kernel: 1 }), new Conv2d(8, 8, { kernel: 1 })];
+
+  constructor() {
+    super(8);
+  }
+
+  body(x: Tensor): Tensor {
+    const y = relu(this.images.forward(relu(this.images.forward(this.norm.forward(x)))));
+    const [first, second] = this.logits as [Conv2d, Conv2d];
+    return globalAvgPool(add(second.forward(first.forward(first.forward(y))), y));
+  }
+}
+
 /** Windows that overlap the edge, with different strides. */
 class Windows extends Probe {
   readonly strided = new Conv2d(8, 6, { kernel: [3, 2], stride: [2, 1], padding: [1, 0] });
@@ -141,12 +157,13 @@ class Scaled extends Elementwise {
   }
 }
 
-const kinds = { NormFirst, Shared, Windows, Layers, Elementwise } as const;
+const kinds = { NormFirst, Shared, Names, Windows, Layers, Elementwise } as const;
 
 describe('exportOnnx of own models', () => {
   it.each([
     { kind: 'NormFirst', norms: 1 },
     { kind: 'Shared', norms: 2 },
+    { kind: 'Names', norms: 0 },
     { kind: 'Windows', norms: 0 },
     { kind: 'Layers', norms: 0 },
     { kind: 'Elementwise', norms: 0 },
@@ -166,7 +183,7 @@ describe('exportOnnx of own models', () => {
       await exportOnnx(model, path, { foldBatchNorm, imageSize: SIDE });
       const { nodes } = readOnnx(path);
       expect(nodes.filter(({ type }) => type === 'BatchNormalization')).toHaveLength(kept);
-      const names = nodes.flatMap(({ outputs }) => outputs);
+      const names = ['images', ...nodes.flatMap(({ outputs }) => outputs)];
       expect(new Set(names).size, 'names of values are unique').toBe(names.length);
       expect(relativeDifference(await runOnnx(path, images, SIDE, 2), expected)).toBeLessThan(1e-5);
     }

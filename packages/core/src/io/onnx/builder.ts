@@ -10,9 +10,15 @@ export class GraphBuilder {
   readonly #nodes: OnnxNode[] = [];
   readonly #initializers = new Map<string, Initializer>();
   readonly #values = new Map<Tensor, string>();
-  readonly #taken = new Map<string, number>();
+  readonly #taken: Set<string>;
 
-  constructor(private readonly buffers: ReadonlyMap<Buffer, string>) {}
+  /** @param reserved names that no node may have, since they are the network's input and output */
+  constructor(
+    private readonly buffers: ReadonlyMap<Buffer, string>,
+    reserved: readonly string[],
+  ) {
+    this.#taken = new Set(reserved);
+  }
 
   get initializers(): readonly Initializer[] {
     return [...this.#initializers.values()];
@@ -42,9 +48,9 @@ export class GraphBuilder {
 
   /** Adds a node. Returns the name of its value: `name`, with a number where it is taken. */
   add(type: string, name: string, inputs: readonly string[], attributes: Attributes = {}): string {
-    const before = this.#taken.get(name) ?? 0;
-    this.#taken.set(name, before + 1);
-    const unique = before === 0 ? name : `${name}.${before}`;
+    let unique = name;
+    for (let n = 1; this.#taken.has(unique); n++) unique = `${name}.${n}`;
+    this.#taken.add(unique);
     this.#nodes.push({ name: unique, type, inputs, attributes });
     return unique;
   }

@@ -39,9 +39,9 @@ const elementwise = {
 
 /** ONNX operators that compute what was traced. */
 export function lower(trace: Trace, options: LowerOptions): Lowered {
-  const graph = new GraphBuilder(options.buffers);
+  const { normalization, input, output, buffers } = options;
+  const graph = new GraphBuilder(buffers, [input, output]);
   const folded = options.foldBatchNorm ? foldableNorms(trace) : new Map<Tensor, BatchNorm2d>();
-  const { normalization, input, output } = options;
   graph.bind(trace.images, normalization === undefined ? input : normalize(graph, input, normalization));
   for (const traced of trace.ops) {
     const value = lowerOp(graph, traced, folded);
@@ -78,9 +78,9 @@ function lowerOp(
       return residual === undefined ? value : graph.add('Add', `${name}.sum`, [value, graph.value(residual)]);
     }
     case 'linear': {
-      const [weight, ...bias] = inputs.slice(1) as [Parameter, Parameter?];
-      const operands = [weight, ...bias].flatMap((one) => (one === undefined ? [] : [graph.parameter(one)]));
-      return graph.add('Gemm', layerOf(weight), [x, ...operands], { transB: { int: 1 } });
+      const parameters = inputs.slice(1) as readonly Parameter[];
+      const name = layerOf(parameters[0] as Parameter);
+      return graph.add('Gemm', name, [x, ...parameters.map((one) => graph.parameter(one))], { transB: { int: 1 } });
     }
     case 'maxPool':
       return graph.add('MaxPool', 'maxPool', [x], window(op));
