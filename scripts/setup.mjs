@@ -1,5 +1,5 @@
 // Brings a fresh checkout on a fresh Debian or Ubuntu machine to where everything runs. Safe, and quick, to run again.
-// Usage: node scripts/setup.mjs [--tests]     --tests: also what only the tests need (a browser, an emulated GPU)
+// Usage: node scripts/setup.mjs [--tests]     --tests: also what only the tests need (a browser, an emulated GPU, ONNX Runtime)
 //        S2SAM_CUDA=0: nothing for CUDA; 1: no success without it. Default: where nvcc and its headers are found.
 //        S2SAM_VERBOSE=1 shows the output of every command.
 import { argv } from 'node:process';
@@ -13,6 +13,7 @@ import {
   buildNative,
   buildTypeScript,
   ensurePnpm,
+  installOnnxRuntime,
   installPackages,
 } from './lib/workspace.mjs';
 
@@ -24,6 +25,7 @@ export async function setup({ forTests = false } = {}) {
   await buildImages();
   await buildCuda();
   if (forTests) await buildEmulatedCuda();
+  if (forTests) await installOnnxRuntime();
   await buildTypeScript();
 }
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, run, say, step } from './command.mjs';
+import { root, run, SetupError, say, step } from './command.mjs';
 
 const at = (...parts) => join(root, ...parts);
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
@@ -68,6 +68,24 @@ export async function buildCuda() {
   const output = await step('Building it for CUDA, where there is nvcc', () => buildBackend('cuda'));
   const obstacle = output.match(/^The CUDA backend was not built: .*$/m);
   if (obstacle !== null) say(`  ${obstacle[0]}`);
+}
+
+const ONNX_RUNTIME = 'onnxruntime-node@1.30.0';
+
+/** Installs the program that exported networks are tested with: large, so beside the packages; without it those tests are skipped. */
+export async function installOnnxRuntime() {
+  const home = at('.tools', 'onnxruntime');
+  const manifest = join(home, 'node_modules', 'onnxruntime-node', 'package.json');
+  if (existsSync(manifest) && `onnxruntime-node@${readJson(manifest).version}` === ONNX_RUNTIME) return;
+  const quietly = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund'];
+  const install = () =>
+    run('npm', ['install', '--prefix', home, ...quietly, ONNX_RUNTIME], { remedy: 'check npm ping.' });
+  try {
+    await step(`Installing ${ONNX_RUNTIME} into .tools/`, install);
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    say(`  Exported networks are not tested: ${error.message}`);
+  }
 }
 
 /** Builds the emulated CUDA device, on which the tests run the backend's kernels, where NVIDIA's headers were fetched. */

@@ -17,7 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keyOf, uniform } from '../support/counter.js';
 import { logitsOf, relativeDifference, scenes } from '../support/network.js';
 import { readOnnx } from '../support/onnxFile.js';
-import { runOnnx } from '../support/onnxRuntime.js';
+import { hasOnnxRuntime, runOnnx } from '../support/onnxRuntime.js';
 
 const SIDE = 16;
 const bin = fileURLToPath(new URL('../../packages/cli/bin/s2sam.mjs', import.meta.url));
@@ -66,7 +66,7 @@ afterAll(async () => {
   await device[Symbol.asyncDispose]();
 });
 
-describe('s2sam export', () => {
+describe.skipIf(!hasOnnxRuntime)('s2sam export (needs ONNX Runtime, which npm test installs)', () => {
   it('writes the best checkpoint of a run for images as they were trained on', async () => {
     const { code, stdout, stderr } = await s2sam('export', 'sparse', '--out', 'best.onnx');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

@@ -17,7 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keyOf, packBits, uniform } from '../support/counter.js';
 import { keptIn, logitsOf, relativeDifference, scenes, settle, thinOut } from '../support/network.js';
 import { type OnnxFile, readOnnx } from '../support/onnxFile.js';
-import { runOnnx } from '../support/onnxRuntime.js';
+import { hasOnnxRuntime, runOnnx } from '../support/onnxRuntime.js';
 import { askPython, missingFromPython } from '../support/python.js';
 
 /** Of the largest logit. Sums in another order differ by 1e-6. */
@@ -80,7 +80,7 @@ async function checkZeros(model: Classifier, { initializers }: OnnxFile): Promis
   }
 }
 
-describe('exportOnnx', () => {
+describe.skipIf(!hasOnnxRuntime)('exportOnnx (needs ONNX Runtime, which npm test installs)', () => {
   it.each(modelNames)(
     'ONNX Runtime computes the logits of %s at density 0.1, batch norm folded or kept',
     async (name) => {

@@ -28,7 +28,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { logitsOf, relativeDifference, scenes, settle, thinOut } from '../support/network.js';
 import { readOnnx } from '../support/onnxFile.js';
-import { runOnnx } from '../support/onnxRuntime.js';
+import { hasOnnxRuntime, runOnnx } from '../support/onnxRuntime.js';
 
 const SIDE = 12;
 
@@ -159,7 +159,7 @@ class Scaled extends Elementwise {
 
 const kinds = { NormFirst, Shared, Names, Windows, Layers, Elementwise } as const;
 
-describe('exportOnnx of own models', () => {
+describe.skipIf(!hasOnnxRuntime)('exportOnnx of own models (needs ONNX Runtime, which npm test installs)', () => {
   it.each([
     { kind: 'NormFirst', norms: 1 },
     { kind: 'Shared', norms: 2 },

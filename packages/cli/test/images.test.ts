@@ -112,7 +112,7 @@ describe.skipIf(!decodes)(`ResNet-50 at 90 % on ${what} (needs libjpeg-turbo)`, 
     expect(packed.code).toBe(0);
     expect(packed.lines.at(-1)).toMatch(/^packed {4}\d+ images, 0 left out/);
     expect((await run(dir, ['pack', 'images.s2pack', '--verify'])).lines[0]).toMatch(/^sound {5}images.s2pack/);
-    expect((await run(dir, train('packed', 6, 'images.s2pack', ['--data.workers=4']))).code).toBe(0);
+    expect((await run(dir, train('packed', 12, 'images.s2pack', ['--data.workers=4']))).code).toBe(0);
     const straight = lossesOf(at('straight', 'metrics.jsonl'));
     for (const [step, loss] of lossesOf(at('packed', 'metrics.jsonl'))) expect(loss).toBe(straight.get(step));
   });

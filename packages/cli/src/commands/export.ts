@@ -47,8 +47,11 @@ function checkOptions({ format, keepBatchNorm, normalize }: ExportCommand): void
   }
 }
 
-function normalizationFor({ position }: Checkpoint): Normalization {
-  const found = normalizationOf(position.dataset);
+function normalizationFor(checkpoint: Checkpoint): Normalization {
+  const { data } = savedConfig(checkpoint);
+  const { position } = checkpoint;
+  const inFiles = isTree(data) && data.name === 'images';
+  const found = normalizationOf(inFiles ? 'images' : position.dataset);
   if (found !== undefined) return found;
   throw new ConfigError(
     `export: --normalize knows no mean and deviation of the data set ${position.dataset}; leave it out and give the network ` +

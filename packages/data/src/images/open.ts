@@ -38,9 +38,8 @@ export interface ImagesDataset extends ImageDataset<StreamedSplit>, Disposable {
   readonly classNames: readonly string[];
 }
 
-/** Statistics of ImageNet's training images, of pixel / 255, which all published networks use. */
-const MEAN = [0.485, 0.456, 0.406];
-const STD = [0.229, 0.224, 0.225];
+/** Statistics of ImageNet's training images, of pixel / 255, with which all published networks are trained. */
+export const imagesNormalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
 
 const hasFiles = (root: string, ending: string): boolean =>
   readdirSync(root, { recursive: true, encoding: 'utf8' }).some((name) => name.endsWith(ending));
@@ -97,8 +96,7 @@ export async function openImages(options: ImagesOptions): Promise<ImagesDataset>
     classes: classes.length,
     classNames: classes,
     imageShape: [3, imageSize, imageSize],
-    mean: MEAN,
-    std: STD,
+    ...imagesNormalization,
     augmentation: { pad: 0, flip: false },
     train: streamedSplit(train, decoder, settings),
     test: streamedSplit(test, decoder, settings),
