@@ -65,7 +65,7 @@ eachDevice('GraSP', (device) => {
       init: (context) =>
         scope(async () => {
           redrawClassifiers(context);
-          const found = await hessianScores(context, { perClass, rounds: 1, temperature: 200 });
+          const found = await hessianScores(context, { perClass, rounds: 1, parts: 2, temperature: 200 });
           for (const [{ name }, score] of found) scores.set(name, await (score as Tensor).toArray());
         }),
     };

@@ -114,12 +114,12 @@ export const methods = {
     about: 'GraSP: what gradient flow needs most, chosen once before training',
     amount: 'density',
     layouts: ['global', ...sparse],
-    options: ['dense', 'perClass', 'rounds', 'temperature', 'redrawClassifier'],
+    options: ['dense', 'perClass', 'rounds', 'parts', 'temperature', 'redrawClassifier'],
     make: (given) =>
       grasp({
         density: given.density,
         ...rankingOf(given),
-        ...pick<GraspOptions>(given, 'perClass', 'rounds', 'temperature', 'redrawClassifier'),
+        ...pick<GraspOptions>(given, 'perClass', 'rounds', 'parts', 'temperature', 'redrawClassifier'),
       }),
   },
   lt: {
