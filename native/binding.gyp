@@ -6,6 +6,8 @@
     'defines': ['NDEBUG'],
     'cflags': ['-O3', '-pthread', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra'],
     'cflags_cc': ['-std=c++20', '-fvisibility-inlines-hidden'],
+    # What Node.js was compiled with, which node-gyp passes on.
+    'cflags_cc!': ['-std=gnu++17', '-std=gnu++20', '-fno-rtti', '-fno-exceptions'],
     'conditions': [['target_arch == "x64"', {'cflags': ['-march=x86-64-v2']}]],
     'target_conditions': [
       ['_type == "static_library"', {

@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const sources = readSources();
 const groups = ['addon', 'cpu', 'cpuKernels', 'cuda', 'cudaKernels'] as const;
 /** What node-gyp builds, which knows no nvcc. */
-const gypGroups = ['addon', 'cpu', 'cpuKernels'] as const;
+const gypGroups = ['addon', 'cpu', 'cpuKernels', 'images'] as const;
 
 const onDisk = (folder: string): string[] =>
   readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
