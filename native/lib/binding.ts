@@ -370,6 +370,8 @@ export interface NativeBinding {
   // ---- random numbers (key: two unsigned 32-bit words) -----------------------------------------------------------------------
   randomUniform(y: TensorHandle, key0: number, key1: number, lo: number, hi: number): void;
   randomNormal(y: TensorHandle, key0: number, key1: number, mean: number, std: number): void;
+  /** Zeros with probability p, the others divided by 1 - p; which ones: by the key and the i32 in `clock`. x plain. */
+  dropout(x: TensorHandle, clock: TensorHandle, p: number, key0: number, key1: number): TensorHandle;
 
   // ---- masks ---------------------------------------------------------------------------------------------------------------------
   /** A mask over a parameter of this shape whose bits live in `bits` (u32 [ceil(count / 32)], kept alive); bits as they are. */

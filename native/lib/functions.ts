@@ -69,6 +69,7 @@ const functions: Record<keyof NativeBinding, true> = {
   reduceRows: true,
   randomUniform: true,
   randomNormal: true,
+  dropout: true,
   createMask: true,
   disposeMask: true,
   maskFill: true,

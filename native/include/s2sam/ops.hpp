@@ -163,6 +163,9 @@ void reduce_rows(Stream&, Reduce op, Tensor x, Tensor y);
 /// r = sqrt(-2 ln u): elements r cos(2 pi v), r sin(2 pi v).
 void random_uniform(Stream&, std::uint32_t key0, std::uint32_t key1, float lo, float hi, Tensor y);
 void random_normal(Stream&, std::uint32_t key0, std::uint32_t key1, float mean, float std, Tensor y);
+/// y[i] = u < p ? 0 : x[i] / (1 - p), u = unit_uniform of word i % 4 of Philox(key)(i / 4, 0, clock[0], 0); x plain. clock: i32
+/// [1], in device memory so that a recorded step drops others each time. Its adjoint is the same op.
+void dropout(Stream&, Tensor x, Tensor clock, float p, std::uint32_t key0, std::uint32_t key1, Tensor y);
 
 // ---- masks ------------------------------------------------------------------------------------------------------------------
 // Scores are f32, plain, of the parameter's shape. Several masks are ranked together, as if their parameters lay one behind

@@ -85,6 +85,7 @@ Form expand(const Tensor& scalar, const Tensor& like);
 Form reduce(const Tensor& x);
 Form reduce_rows(const Tensor& x);
 void random(const char* op, const Tensor& y);
+Form dropout(const Tensor& x, const Tensor& clock);
 
 // ---- masks
 void create_mask(const Tensor& bits, const Shape& shape);

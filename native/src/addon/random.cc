@@ -24,7 +24,19 @@ Napi::Value random_normal(Call& call) {
   return call.undefined();
 }
 
-constexpr Method methods[] = {{"randomUniform", random_uniform}, {"randomNormal", random_normal}};
+Napi::Value dropout(Call& call) {
+  const Tensor& x = call.tensor(0, "x");
+  const Tensor& clock = call.tensor(1, "clock");
+  const float p = call.real(2, "p");
+  const std::uint32_t key0 = call.word(3, "key0"), key1 = call.word(4, "key1");
+  if (!(p >= 0 && p < 1)) call.fail(Code::argument, "p must be at least 0 and less than 1");
+  Output y = call.output(shape::dropout(x, clock));
+  ops::dropout(call.stream(), x, clock, p, key0, key1, y.tensor);
+  return call.handle(std::move(y));
+}
+
+constexpr Method methods[] = {
+    {"randomUniform", random_uniform}, {"randomNormal", random_normal}, {"dropout", dropout}};
 
 }  // namespace
 

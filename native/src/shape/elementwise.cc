@@ -57,4 +57,12 @@ Form reduce_rows(const Tensor& x) {
 
 void random(const char* op, const Tensor& y) { Check(op).plain({"y", y}, DType::f32, -1); }
 
+Form dropout(const Tensor& x, const Tensor& clock) {
+  const Check check("dropout");
+  check.plain({"x", x});
+  check.floating({"x", x});
+  check.scalar({"clock", clock}, DType::i32);
+  return like(x);
+}
+
 }  // namespace s2sam::shape
