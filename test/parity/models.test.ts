@@ -1,12 +1,28 @@
-import { type Classifier, createModel, crossEntropy, Device, resnet18, resnet50, scope, Tape } from '@s2sam/core';
+import {
+  type Classifier,
+  createModel,
+  crossEntropy,
+  Device,
+  type ModelOptions,
+  resnet18,
+  resnet50,
+  scope,
+  Tape,
+  vgg19,
+  wideResnet16_4,
+  wideResnet50_2,
+  wideResnetCifar,
+} from '@s2sam/core';
 import { describe, expect, it } from 'vitest';
 import { eachDevice } from '../support/devices.js';
 import { type GoldenCase, golden } from '../support/golden.js';
 import '../support/matchers.js';
+import { narrowVgg } from '../support/narrowVgg.js';
 
 /** Logits and the gradients of all parameters, of one pass over the case's images. */
 async function pass(model: Classifier, { params, f32, input }: GoldenCase): Promise<ArrayLike<number>> {
   const { device } = model;
+  for (const bias of params.biases ?? []) model.namedParameters().get(bias)?.value.write(f32(bias).data);
   return await scope(async () => {
     const images = f32('x');
     const x = device.tensor(images.data, images.shape);
@@ -28,17 +44,33 @@ function norm(values: ArrayLike<number>): number {
   return Math.sqrt(squares);
 }
 
-for (const name of ['resnet50', 'vgg19'] as const) {
+const networks = {
+  resnet50,
+  wideResnet50_2,
+  wideResnet16_4,
+  vgg19,
+  // PyTorch drops other units than we do.
+  vgg16Imagenet: (options: ModelOptions) => narrowVgg({ ...options, dropout: 0 }),
+} satisfies Record<string, (options: ModelOptions) => Classifier>;
+
+for (const [name, make] of Object.entries(networks)) {
   eachDevice(name, (device) => {
     it.each(golden(name))('$name: logits and gradients', async (example) => {
       const { params, output, has } = example;
-      using model = createModel(name, { device, classes: params.classes, seed: params.seed });
+      using model = make({ device, classes: params.classes, seed: params.seed });
       const parameters = model.namedParameters();
       expect(params.fp32_spread).toBeLessThan(1e-4 / 2);
       expect(await pass(model, example)).toBeCloseToTensor(output('logits'));
       for (const gradient of params.gradients) {
         const found = await parameters.get(gradient)?.gradient.toArray();
         expect(found).toBeCloseToTensor(output(`gradient/${gradient}`));
+      }
+      for (const bias of params.training ? (params.biases ?? []) : []) {
+        // PyTorch's are rounding errors.
+        expect(new Set(await parameters.get(bias)?.gradient.toArray())).toEqual(new Set([0]));
+      }
+      for (const [buffer, { tensor }] of model.namedBuffers()) {
+        if (has(buffer)) expect(await tensor.toArray()).toBeCloseToTensor(output(buffer));
       }
       if (!has('gradient_norms')) return;
       expect([...parameters.keys()].sort()).toEqual([...params.names].sort());
@@ -74,12 +106,16 @@ function multiplyAdds(device: Device, name: string, classes: number, side: numbe
 }
 
 eachDevice('the networks of ImageNet', (device) => {
-  // Counts of He et al. 2016, with the stride of ResNet-50 and 101 in the 3x3 convolutions, as torchvision's.
+  // Of torchvision's networks, counted by PyTorch's FlopCounterMode.
   it.each([
     ['resnet18', 11_689_512, 1_814_073_344],
     ['resnet34', 21_797_672, 3_663_761_408],
     ['resnet50', 25_557_032, 4_089_184_256],
     ['resnet101', 44_549_160, 7_801_405_440],
+    ['wideResnet50_2', 68_883_240, 11_398_021_120],
+    ['wideResnet101_2', 126_886_696, 22_753_050_624],
+    ['vgg16Imagenet', 138_365_992, 15_470_264_320],
+    ['vgg19Imagenet', 143_678_248, 19_632_062_464],
   ])('%s has %d parameters and %d multiply-adds at 224x224', (name, parameters, macs) => {
     using model = createModel(name, { device, classes: 1000 });
     expect([...model.namedParameters().values()].reduce((sum, { size }) => sum + size, 0)).toBe(parameters);
@@ -119,5 +155,37 @@ eachDevice('the networks of ImageNet', (device) => {
       expect(zero).toHaveLength(8);
       expect(zero.every((name) => /^layer\d\.\d\.bn2\.weight$/.test(name))).toBe(true);
     });
+  });
+});
+
+eachDevice('the networks of CIFAR', (device) => {
+  // Parameters as in the papers and their public implementations; ResNet-32 and VGG-19 are those of the literature on sparse training.
+  it.each([
+    ['resnet32', 10, 1_860_522, 275_612_928],
+    ['resnet32', 100, 1_872_132, 275_624_448],
+    ['vgg19', 10, 20_035_018, 398_136_320],
+    ['vgg19', 100, 20_081_188, 398_182_400],
+    ['wideResnet16_4', 10, 2_748_890, 392_612_352],
+    ['wideResnet28_10', 10, 36_479_194, 5_243_328_768],
+    ['wideResnet28_10', 100, 36_536_884, 5_243_386_368],
+  ])('%s with %d classes has %d parameters and %d multiply-adds', (name, classes, parameters, macs) => {
+    using model = createModel(name, { device, classes });
+    expect([...model.namedParameters().values()].reduce((sum, { size }) => sum + size, 0)).toBe(parameters);
+    expect(multiplyAdds(device, name, classes, 32)).toBe(macs);
+  });
+
+  it('wideResnet22_2 is that of RigL', () => {
+    using model = createModel('wideResnet22_2', { device, classes: 10 });
+    const weights = [...model.namedParameters().values()].filter(({ kind }) => kind === 'weight');
+    expect(weights.reduce((sum, { size }) => sum + size, 0)).toBe(1_076_912);
+    expect(multiplyAdds(device, 'wideResnet22_2', 10, 32)).toBe(157_730_048);
+  });
+
+  it('wideResnetCifar has a block of each kind and refuses depths between them', () => {
+    using model = wideResnetCifar({ device, depth: 10, width: 1 });
+    const shortcuts = [...model.namedParameters()].filter(([, { role }]) => role === 'shortcut').map(([name]) => name);
+    // As wide as the stem, the first stage changes no shape.
+    expect(shortcuts).toEqual(['block2.layer.0.convShortcut.weight', 'block3.layer.0.convShortcut.weight']);
+    expect(() => wideResnetCifar({ device, depth: 20, width: 2 })).toThrow(/depth is 20; it must be 6n \+ 4/);
   });
 });

@@ -4,6 +4,7 @@ import {
   compact,
   type Device,
   type MaskStrategy,
+  type ModelOptions,
   openDevice,
   type Parameter,
   resnet20,
@@ -13,11 +14,14 @@ import {
   sgd,
   train,
   vgg19,
+  wideResnet50_2,
+  wideResnetCifar,
 } from '@s2sam/core';
 import { chase, chex } from '@s2sam/masks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collect } from '../support/collect.js';
 import { keyOf, order, packBits, uniform } from '../support/counter.js';
+import { narrowVgg } from '../support/narrowVgg.js';
 import { tinyData } from '../support/tiny.js';
 
 const data = tinyData();
@@ -136,9 +140,13 @@ describe.each(cases)('%s', (name, make) => {
 });
 
 it.each([
-  ['VGG-19', vgg19],
-  ['ResNet-50', resnet50],
-] as const)('compact() narrows %s where batch norm is masked', async (_, make) => {
+  ['VGG-19', vgg19, 32],
+  ['VGG-16 of ImageNet', narrowVgg, 224],
+  ['ResNet-50', resnet50, 32],
+  ['WRN-50-2', wideResnet50_2, 32],
+  ['WRN-16-2', (options: ModelOptions) => wideResnetCifar({ ...options, depth: 16, width: 2 }), 32],
+  ['WRN-16-1', (options: ModelOptions) => wideResnetCifar({ ...options, depth: 16, width: 1 }), 32],
+] as const)('compact() narrows %s where batch norm is masked', async (_, make, side) => {
   using model = make({ device, classes: 10, seed: 2 });
   for (const { norms, channels, name } of model.channelGroups()) {
     const kept = new Float32Array(channels);
@@ -152,11 +160,16 @@ it.each([
       }
     }
   }
+  // Biases of convolutions are taken over too.
+  for (const [name, { kind, value }] of model.namedParameters()) {
+    if (kind === 'bias') value.write(uniform(keyOf(3, name), value.size, -1, 1));
+  }
+  model.arena.resetWorking();
   using small = await compact(model);
   expect(small.channelGroups().map(({ channels }) => channels)).toEqual(
     model.channelGroups().map(({ channels }) => Math.ceil(channels / 3)),
   );
-  await expectSame(model, small, 32);
+  await expectSame(model, small, side);
 });
 
 it('compact() of a network without masks changes nothing', async () => {

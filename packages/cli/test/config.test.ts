@@ -57,7 +57,8 @@ describe('wrong values say what is allowed', () => {
     [
       '--model=resnet33',
       'model.name is "resnet33"; allowed: one of ' +
-        'resnet18, resnet20, resnet32, resnet34, resnet44, resnet50, resnet56, resnet101, vgg19',
+        'resnet18, resnet20, resnet32, resnet34, resnet44, resnet50, resnet56, resnet101, wideResnet16_4, wideResnet22_2, ' +
+        'wideResnet28_2, wideResnet28_10, wideResnet50_2, wideResnet101_2, vgg19, vgg16Imagenet, vgg19Imagenet',
     ],
     ['--train.batchSize=0', 'train.batchSize is 0; allowed: a whole number >= 1'],
     ['--train.batchSize=many', 'train.batchSize is "many"; allowed: a whole number >= 1'],

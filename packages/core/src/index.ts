@@ -1,6 +1,7 @@
 export { cast } from './autograd/cast.js';
 export { type Conv2dGeometry, conv2d } from './autograd/conv.js';
 export { Decisions } from './autograd/decisions.js';
+export { dropout } from './autograd/dropout.js';
 export {
   abs,
   add,
@@ -47,9 +48,26 @@ export { type ExportedStateDict, type ExportSafetensorsOptions, exportSafetensor
 export { Classifier, type ModelOptions } from './models/classifier.js';
 export { compact } from './models/compact.js';
 export { createModel, type ModelName, modelNames } from './models/registry.js';
-export { type ResNetOptions, resnet18, resnet34, resnet50, resnet101 } from './models/resnet.js';
+export {
+  type ResNetOptions,
+  resnet18,
+  resnet34,
+  resnet50,
+  resnet101,
+  wideResnet50_2,
+  wideResnet101_2,
+} from './models/resnet.js';
 export { type ResNetCifarOptions, resnet20, resnet32, resnet44, resnet56 } from './models/resnetCifar.js';
 export { vgg19 } from './models/vgg.js';
+export { type VggImagenetOptions, vgg16Imagenet, vgg19Imagenet } from './models/vggImagenet.js';
+export {
+  type WideResNetCifarOptions,
+  wideResnet16_4,
+  wideResnet22_2,
+  wideResnet28_2,
+  wideResnet28_10,
+  wideResnetCifar,
+} from './models/wideResnetCifar.js';
 export { ParameterArena } from './nn/arena.js';
 export type { ChannelCounts, ChannelFlow } from './nn/channels.js';
 export { inTurn } from './nn/inTurn.js';
@@ -59,9 +77,10 @@ export {
   type BatchNormOptions,
   Conv2d,
   type Conv2dOptions,
+  Dropout,
   Linear,
 } from './nn/layers.js';
-export { Buffer, type InitializeOptions, initialize, Module } from './nn/module.js';
+export { Buffer, type InitializeOptions, initialize, Module, Noise } from './nn/module.js';
 export { type Init, Parameter, type ParameterKind, type ParameterStorage } from './nn/parameter.js';
 export {
   type MaskPolicy,

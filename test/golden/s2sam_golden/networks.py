@@ -69,9 +69,10 @@ class CifarResNet(nn.Module):
 class Bottleneck(nn.Module):
     """1x1, 3x3 with the stride ("v1.5"), 1x1 to four times the width; torchvision's names."""
 
-    def __init__(self, inputs, width, stride):
+    def __init__(self, inputs, width, stride, widening=1):
         super().__init__()
         outputs = 4 * width
+        width *= widening
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
@@ -89,9 +90,9 @@ class Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """For ImageNet: 7x7 stem with a max pool, stages of 3, 4, 6 and 3 bottlenecks."""
+    """For ImageNet: 7x7 stem with a max pool, stages of 3, 4, 6 and 3 bottlenecks, with inner channels times `widening`."""
 
-    def __init__(self, classes=1000):
+    def __init__(self, classes=1000, widening=1):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
@@ -99,7 +100,7 @@ class ResNet50(nn.Module):
         for stage, blocks in enumerate((3, 4, 6, 3)):
             layers = []
             for block in range(blocks):
-                layers.append(Bottleneck(inputs, 64 << stage, 2 if stage and not block else 1))
+                layers.append(Bottleneck(inputs, 64 << stage, 2 if stage and not block else 1, widening))
                 inputs = 4 * 64 << stage
             setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
         self.fc = nn.Linear(inputs, classes)
@@ -127,6 +128,77 @@ class Vgg19(nn.Module):
 
     def forward(self, x):
         return self.classifier(self.feature(x).mean(dim=(2, 3)))
+
+
+class PreActivationBlock(nn.Module):
+    """Batch norm and ReLU before each convolution; a 1x1 projection of the activated input where the shape changes."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.convShortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False) if inputs != outputs else None
+
+    def forward(self, x):
+        active = F.relu(self.bn1(x))
+        y = self.conv2(F.relu(self.bn2(self.conv1(active))))
+        return y + (x if self.convShortcut is None else self.convShortcut(active))
+
+
+class Blocks(nn.Module):
+    def __init__(self, blocks):
+        super().__init__()
+        self.layer = nn.Sequential(*blocks)
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+class WideResNet(nn.Module):
+    """WRN-depth-width for 32 x 32 images (Zagoruyko & Komodakis 2016)."""
+
+    def __init__(self, depth, width, classes=10):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        inputs = 16
+        for stage in (1, 2, 3):
+            outputs, blocks = 8 * width << stage, []
+            for block in range((depth - 4) // 6):
+                blocks.append(PreActivationBlock(inputs, outputs, 2 if stage > 1 and not block else 1))
+                inputs = outputs
+            setattr(self, f"block{stage}", Blocks(blocks))
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.fc = nn.Linear(inputs, classes)
+
+    def forward(self, x):
+        x = self.block3(self.block2(self.block1(self.conv1(x))))
+        return self.fc(F.relu(self.bn1(x)).mean(dim=(2, 3)))
+
+
+class VggImagenet(nn.Module):
+    """VGG-16 with batch norm for 224 x 224 images: biases in convolutions, three linear layers; torchvision's names."""
+
+    def __init__(self, divisor=1, hidden=4096, classes=1000):
+        super().__init__()
+        layers, inputs = [], 3
+        for width, depth in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+            for _ in range(depth):
+                outputs = width // divisor
+                layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+                inputs = outputs
+            layers.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers)
+        self.avgpool = nn.AdaptiveAvgPool2d(7)
+        self.classifier = nn.Sequential(
+            nn.Linear(49 * inputs, hidden), nn.ReLU(inplace=True), nn.Dropout(0),
+            nn.Linear(hidden, hidden), nn.ReLU(inplace=True), nn.Dropout(0),
+            nn.Linear(hidden, classes),
+        )  # fmt: skip
+
+    def forward(self, x):
+        return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
 def initialise(model, seed=SEED):

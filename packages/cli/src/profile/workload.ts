@@ -23,7 +23,7 @@ export interface WorkloadOptions extends LayoutConfig {
   readonly model: string;
   /** Images per step. */
   readonly batch: number;
-  /** Height and width. Default 224 for ResNets of ImageNet, else 32. */
+  /** Height and width. Default what the model was made for. */
   readonly imageSize?: number;
   /** Default that of the model. */
   readonly classes?: number;

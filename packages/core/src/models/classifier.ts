@@ -10,6 +10,8 @@ export abstract class Classifier extends Module {
     readonly classes: number,
     /** Channels of the images it takes. */
     readonly channels: number,
+    /** Height and width of the images it was made for; most networks take others too. */
+    readonly imageSize: number = 32,
   ) {
     super();
   }

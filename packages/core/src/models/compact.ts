@@ -68,7 +68,7 @@ function selectionsOf(living: ReadonlyMap<ChannelFlow, readonly number[]>): Map<
     return found;
   };
   for (const [{ producers, norms, consumers, channels }, kept] of living) {
-    for (const { weight } of producers) of(weight).rows = kept;
+    for (const { weight, bias } of producers) for (const part of [weight, bias]) if (part) of(part).rows = kept;
     for (const norm of norms) {
       for (const part of [norm.weight, norm.bias, norm.running_mean, norm.running_var]) of(part).rows = kept;
     }

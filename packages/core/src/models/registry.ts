@@ -1,8 +1,10 @@
 import { ArgumentError } from '../errors.js';
 import type { Classifier, ModelOptions } from './classifier.js';
-import { resnet18, resnet34, resnet50, resnet101 } from './resnet.js';
+import { resnet18, resnet34, resnet50, resnet101, wideResnet50_2, wideResnet101_2 } from './resnet.js';
 import { resnet20, resnet32, resnet44, resnet56 } from './resnetCifar.js';
 import { vgg19 } from './vgg.js';
+import { vgg16Imagenet, vgg19Imagenet } from './vggImagenet.js';
+import { wideResnet16_4, wideResnet22_2, wideResnet28_2, wideResnet28_10 } from './wideResnetCifar.js';
 
 const builders = {
   resnet18,
@@ -13,7 +15,15 @@ const builders = {
   resnet50,
   resnet56,
   resnet101,
+  wideResnet16_4,
+  wideResnet22_2,
+  wideResnet28_2,
+  wideResnet28_10,
+  wideResnet50_2,
+  wideResnet101_2,
   vgg19,
+  vgg16Imagenet,
+  vgg19Imagenet,
 } as const;
 
 export type ModelName = keyof typeof builders;

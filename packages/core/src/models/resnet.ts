@@ -19,6 +19,8 @@ const project = ([conv, bn]: Projection, x: Tensor): Tensor =>
 
 interface BlockOptions {
   readonly stride: number;
+  /** Channels of the inner convolutions of a bottleneck, over its width. */
+  readonly widening: number;
   /** Initial gamma of the last batch norm. */
   readonly lastGamma: number;
   /** Output channels of a convolution inside the block, where they are fewer than its width. */
@@ -63,7 +65,10 @@ class BasicBlock extends Module {
   }
 }
 
-/** conv1x1-BN-ReLU, conv3x3-BN-ReLU (with the stride: "v1.5"), conv1x1-BN to four times the width, plus the input, ReLU. */
+/**
+ * conv1x1-BN-ReLU, conv3x3-BN-ReLU (with the stride: "v1.5"), conv1x1-BN to four times the width, plus the input, ReLU. `widening`
+ * concerns the first two alone.
+ */
 class Bottleneck extends Module {
   static readonly expansion = 4;
   readonly conv1: Conv2d;
@@ -76,9 +81,10 @@ class Bottleneck extends Module {
 
   constructor(inputs: number, width: number, options: BlockOptions) {
     super();
-    const { stride, lastGamma, channels } = options;
+    const { stride, widening, lastGamma, channels } = options;
     const outputs = width * Bottleneck.expansion;
-    const [narrow, hidden] = [channels('conv1') ?? width, channels('conv2') ?? width];
+    const inner = width * widening;
+    const [narrow, hidden] = [channels('conv1') ?? inner, channels('conv2') ?? inner];
     this.conv1 = new Conv2d(inputs, narrow, { kernel: 1 });
     this.bn1 = new BatchNorm2d(narrow);
     this.conv2 = new Conv2d(narrow, hidden, { kernel: 3, stride, padding: 1 });
@@ -109,6 +115,7 @@ interface Plan {
   readonly Kind: Block;
   /** Per stage. */
   readonly blocks: readonly number[];
+  readonly widening: number;
   readonly classes: number;
   readonly lastGamma: number;
 }
@@ -127,8 +134,8 @@ class ResNet extends Classifier {
 
   /** `counts`: channels inside blocks, by the names of `channelGroups`, where they are fewer than the width. */
   constructor(plan: Plan, counts: ChannelCounts = new Map()) {
-    const { name, Kind, blocks, classes, lastGamma } = plan;
-    super(name, classes, 3);
+    const { name, Kind, blocks, widening, classes, lastGamma } = plan;
+    super(name, classes, 3, 224);
     this.#plan = plan;
     let inputs = 64;
     const stage = (index: number): InstanceType<Block>[] => {
@@ -136,7 +143,7 @@ class ResNet extends Classifier {
       return Array.from({ length: blocks[index] as number }, (_, position) => {
         const stride = index > 0 && position === 0 ? 2 : 1;
         const channels = (convolution: string) => counts.get(`layer${index + 1}.${position}.${convolution}`);
-        const block = new Kind(inputs, width, { stride, lastGamma, channels });
+        const block = new Kind(inputs, width, { stride, widening, lastGamma, channels });
         inputs = width * Kind.expansion;
         return block;
       });
@@ -185,11 +192,12 @@ export interface ResNetOptions extends Omit<ModelOptions, 'classes'> {
 }
 
 const resnet =
-  (name: string, Kind: Block, blocks: readonly [number, number, number, number]) =>
+  (name: string, Kind: Block, blocks: readonly [number, number, number, number], widening = 1) =>
   (options: ResNetOptions): Classifier => {
     const { classes = 1000, zeroInitResidual = false } = options;
     positiveInteger(name, 'classes', classes);
-    return initialize(new ResNet({ name, Kind, blocks, classes, lastGamma: zeroInitResidual ? 0 : 1 }), options);
+    const lastGamma = zeroInitResidual ? 0 : 1;
+    return initialize(new ResNet({ name, Kind, blocks, widening, classes, lastGamma }), options);
   };
 
 /**
@@ -201,3 +209,10 @@ export const resnet34 = resnet('resnet34', BasicBlock, [3, 4, 6, 3]);
 /** The stride is in the 3x3 convolutions ("v1.5"); 25,557,032 parameters at 1000 classes, 4.089 G multiply-adds at 224x224. */
 export const resnet50 = resnet('resnet50', Bottleneck, [3, 4, 6, 3]);
 export const resnet101 = resnet('resnet101', Bottleneck, [3, 4, 23, 3]);
+/**
+ * Twice the channels inside the bottlenecks (Zagoruyko & Komodakis 2016, section 3.4; torchvision's `wide_resnet50_2`); 68,883,240
+ * parameters at 1000 classes, 11.398 G multiply-adds at 224x224.
+ */
+export const wideResnet50_2 = resnet('wideResnet50_2', Bottleneck, [3, 4, 6, 3], 2);
+/** torchvision's `wide_resnet101_2`; 126,886,696 parameters at 1000 classes, 22.753 G multiply-adds at 224x224. */
+export const wideResnet101_2 = resnet('wideResnet101_2', Bottleneck, [3, 4, 23, 3], 2);

@@ -1,10 +1,12 @@
 import { conv2d } from '../autograd/conv.js';
+import { dropout } from '../autograd/dropout.js';
 import { linear } from '../autograd/linear.js';
 import { batchNorm } from '../autograd/norm.js';
+import { ArgumentError } from '../errors.js';
 import type { LayerRole } from '../sparsity/strategy.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { positiveInteger } from '../tensor/tensor.js';
-import { Buffer, Module } from './module.js';
+import { Buffer, Module, Noise } from './module.js';
 import { Parameter } from './parameter.js';
 
 type Pair = number | readonly [height: number, width: number];
@@ -19,16 +21,19 @@ export interface Conv2dOptions {
   readonly padding?: Pair;
   /** Default `body`. */
   readonly role?: LayerRole;
+  /** `inNorm`: a bias [out], starting at 0, that the batch norm behind adds (`BatchNormApply.inputBias`). Default none. */
+  readonly bias?: 'inNorm';
 }
 
 /**
- * 2-D convolution without bias: x [N, in, H, W] -> [N, out, H', W'], weight [out, in, kH, kW] drawn from N(0, 2 / fan_out) (He et al.
- * 2015, fan-out form).
+ * 2-D convolution: x [N, in, H, W] -> [N, out, H', W'], weight [out, in, kH, kW] drawn from N(0, 2 / fan_out) (He et al. 2015, fan-out
+ * form). `forward` adds no bias: one that it has is left to the batch norm behind.
  */
 export class Conv2d extends Module {
   readonly inputs: number;
   readonly outputs: number;
   readonly weight: Parameter;
+  readonly bias: Parameter | undefined;
   readonly stride: readonly [number, number];
   readonly padding: readonly [number, number];
 
@@ -43,6 +48,8 @@ export class Conv2d extends Module {
     this.outputs = outputs;
     const std = Math.sqrt(2 / (outputs * kH * kW));
     this.weight = new Parameter([outputs, inputs, kH, kW], 'weight', { kind: 'normal', std }, options.role);
+    this.bias =
+      options.bias === undefined ? undefined : new Parameter([outputs], 'bias', { kind: 'constant', value: 0 });
   }
 
   forward(x: Tensor): Tensor {
@@ -55,6 +62,8 @@ export interface BatchNormApply {
   readonly relu?: boolean;
   /** Added before the ReLU. */
   readonly residual?: Tensor;
+  /** [C], added to x before it is normalised: the bias of the convolution that made x. */
+  readonly inputBias?: Parameter | undefined;
 }
 
 export interface BatchNormOptions {
@@ -111,5 +120,26 @@ export class Linear extends Module {
 
   forward(x: Tensor): Tensor {
     return linear(x, this.weight, this.bias, { training: this.training });
+  }
+}
+
+/**
+ * In training, each element of a plain x becomes 0 with probability p, and the others are divided by 1 - p; in evaluation y = x
+ * (Srivastava et al. 2014). What is dropped depends on the model's seed, the layer's name, the training step and the position in x alone,
+ * so that a resumed run drops the same, and so do both passes of SAM.
+ */
+export class Dropout extends Module {
+  readonly noise = new Noise();
+
+  /** Throws ArgumentError unless 0 <= p < 1. */
+  constructor(readonly p: number) {
+    super();
+    if (!(p >= 0 && p < 1)) {
+      throw new ArgumentError(`Dropout: p is ${p}; it must be at least 0 and less than 1`, { op: 'Dropout' });
+    }
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.training && this.p > 0 ? dropout(x, this.p, this.noise.stream) : x;
   }
 }

@@ -1,6 +1,7 @@
 import type { FloatName } from '@s2sam/native';
 import type { Device } from '../device/device.js';
 import { ArgumentError, DTypeError, InternalError } from '../errors.js';
+import { type StreamKey, streamKey } from '../random/key.js';
 import { unscoped } from '../tensor/scope.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { ParameterArena } from './arena.js';
@@ -26,10 +27,31 @@ export class Buffer {
   }
 }
 
-type Part = Module | Parameter | Buffer;
+/**
+ * What a layer draws anew in every training step: a stream of random numbers of its own, keyed by (seed, name), and the step, which is
+ * on the device so that a recorded step never goes stale.
+ */
+export class Noise {
+  #stream: { readonly key: StreamKey; readonly clock: Tensor } | undefined;
+
+  get stream(): { readonly key: StreamKey; readonly clock: Tensor } {
+    if (this.#stream === undefined) throw new InternalError('noise has no stream; call initialize(model)');
+    return this.#stream;
+  }
+
+  /** @internal */
+  bind(key: StreamKey, clock: Tensor): void {
+    this.#stream = { key, clock };
+  }
+}
+
+type Part = Module | Parameter | Buffer | Noise;
+
+const isPart = (value: unknown): value is Part =>
+  value instanceof Module || value instanceof Parameter || value instanceof Buffer || value instanceof Noise;
 
 function* partsOf(value: unknown, name: string): Generator<[string, Part]> {
-  if (value instanceof Module || value instanceof Parameter || value instanceof Buffer) yield [name, value];
+  if (isPart(value)) yield [name, value];
   else if (Array.isArray(value)) for (const [index, item] of value.entries()) yield* partsOf(item, `${name}.${index}`);
 }
 
@@ -45,6 +67,7 @@ export abstract class Module implements Disposable {
   #arena: ParameterArena | undefined;
   #buffers: Tensor | undefined;
   #views: Tensor[] = [];
+  #clock: Tensor | undefined;
 
   abstract forward(x: Tensor): Tensor;
 
@@ -85,6 +108,11 @@ export abstract class Module implements Disposable {
     this.#each((module) => {
       module.updateStatistics = update;
     });
+  }
+
+  /** Says which training step runs next, to layers that draw random numbers (dropout); enqueued. */
+  setStep(step: number): void {
+    this.#clock?.write(Int32Array.of(step));
   }
 
   get initialized(): boolean {
@@ -135,6 +163,10 @@ export abstract class Module implements Disposable {
         this.#views.push(view);
         offset += sizes[index] as number;
       }
+      const noises = [...this.walk()].filter((entry): entry is [string, Noise] => entry[1] instanceof Noise);
+      if (noises.length === 0) return;
+      this.#clock = device.zeros([1], { dtype: 'i32' });
+      for (const [name, noise] of noises) noise.bind(streamKey(seed, name), this.#clock);
     });
   }
 
@@ -142,7 +174,9 @@ export abstract class Module implements Disposable {
     for (const view of this.#views) view.dispose();
     this.#buffers?.dispose();
     this.#arena?.[Symbol.dispose]();
+    this.#clock?.dispose();
     this.#views = [];
+    this.#clock = undefined;
     this.#buffers = undefined;
     this.#arena = undefined;
   }

@@ -95,6 +95,7 @@ export class TrainStep implements Disposable {
   run(progress: Progress, needs: StepNeeds = {}): Promise<StepResult> {
     const plain = needs.plain === true;
     this.state.prepare(progress, plain);
+    this.model.setStep(progress.step);
     this.#graph(needs, !plain && this.state.twoPasses(progress)).replay();
     return this.#read();
   }
