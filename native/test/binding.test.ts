@@ -116,6 +116,7 @@ describe('wrong values', () => {
     ],
     ['affine', () => [plain([2]), 2, 1]],
     ['randomNormal', () => [plain([2]), 1, 2, 0, 1]],
+    ['dropout', () => [plain([6]), plain([1], 'i32'), 0.5, 1, 2]],
     [
       'optimizerStep',
       () => {

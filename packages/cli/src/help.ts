@@ -64,6 +64,13 @@ Examples:
 Examples:
   $ s2sam profile --model resnet50 --batch 16 --density 0.1
   $ s2sam profile --model resnet32 --layout erk --density 0.05 --trace trace.json`,
+  import: `
+Settings, e.g. of data.*, are what 's2sam eval' of the checkpoint starts with. Files of PyTorch (.pth) are converted first, with
+scripts/pth-to-safetensors.py.
+
+Examples:
+  $ s2sam import resnet50.safetensors --model resnet50 --out resnet50-torchvision.safetensors
+  $ s2sam import small.safetensors --model resnet18 --classes 10 --out small-imported.safetensors --data cifar10`,
   eval: `
 Settings that may change: data.*, device.*, train.batchSize.
 

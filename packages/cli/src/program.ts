@@ -5,6 +5,7 @@ import { type CompareCommand, compareCommand } from './commands/compare.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evalCommand } from './commands/eval.js';
 import { type ExportCommand, exportCommand, exportFormats } from './commands/export.js';
+import { type ImportCommand, importCommand } from './commands/import.js';
 import { type MasksCommand, masksCommand } from './commands/masks.js';
 import { type PackCommand, packCommand } from './commands/pack.js';
 import { presetsCommand } from './commands/presets.js';
@@ -144,6 +145,16 @@ export function makeProgram(exit: (code: number) => void, output: Output = termi
     .addHelpText('after', examples.export)
     .action(async (checkpoint: string, options: ExportCommand) =>
       exit(await exportCommand(checkpoint, options, output)),
+    );
+
+  withSettings(program.command('import').argument('<file>', 'safetensors file with the names of torchvision or timm'))
+    .description('make a checkpoint of weights that another program trained')
+    .requiredOption('--model <name>', modelNames.join(', '))
+    .requiredOption('--out <file>', 'checkpoint to write')
+    .option('--classes <count>', 'default that of the model', whole)
+    .addHelpText('after', examples.import)
+    .action(async (file: string, settings: string[], options: ImportCommand) =>
+      exit(await importCommand(file, options, settings, output)),
     );
 
   const compare = (file: string | undefined, settings: string[], options: CompareCommand): Promise<number> => {

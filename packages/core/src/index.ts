@@ -34,8 +34,9 @@ export { Graph } from './device/graph.js';
 export { type DeviceDescription, type DeviceWish, devices, type OpenDeviceOptions, openDevice } from './device/open.js';
 export * from './errors.js';
 export { ioError, writeFileAtomically } from './io/atomic.js';
-export { type Checkpoint, loadWeights, readCheckpoint, type TrainingPosition } from './io/checkpoint.js';
 export { type ExportOnnxOptions, exportOnnx, type Normalization, type OnnxExport } from './io/onnx/export.js';
+export { type Checkpoint, loadWeights, readCheckpoint, type TrainingPosition, writeImported } from './io/checkpoint.js';
+export { loadPretrained, type Pretrained, type PretrainedOptions } from './io/pretrained.js';
 export {
   type DeferredTensor,
   type NamedTensor,

@@ -8,7 +8,7 @@ import type { Output } from '../run/output.js';
 import { bytesNeeded, runTraining } from '../run/training.js';
 import { measureSpeed, stepsFor } from '../setup/budget.js';
 import { settleData } from '../setup/data.js';
-import { newModel, openSession, parameterCount, type Session } from '../setup/session.js';
+import { openSession, parameterCount, type Session, startingModel } from '../setup/session.js';
 import { rounds } from '../setup/trainOptions.js';
 import { conclude, type SummaryFormat } from './conclude.js';
 
@@ -36,7 +36,7 @@ export async function trainCommand(
   const opened = await unlessAborted(signal, openSession(asked, output.print, signal));
   if (opened === undefined) return interruptedEarly(output);
   await using session = opened;
-  using model = newModel(asked, session);
+  using model = await startingModel(asked, session);
   const dir = asked.output.dir ?? newRunDir(asked, session.dataset.name, new Date());
   const folder = RunFolder.create(dir, bytesNeeded(parameterCount(model)));
   const known: Config = { ...asked, data: settleData(asked.data, session.dataset) };

@@ -8,7 +8,7 @@ import type { RunFolder } from '../run/folder.js';
 import type { Output } from '../run/output.js';
 import type { Summary } from '../run/summary.js';
 import { bytesNeeded, runTraining } from '../run/training.js';
-import { newModel, parameterCount, type Session } from '../setup/session.js';
+import { newModel, parameterCount, type Session, startingModel } from '../setup/session.js';
 
 /** How far a cell is. */
 export type State = 'new' | 'begun' | 'finished';
@@ -79,10 +79,11 @@ export interface CellRequest {
 
 /** Trains a cell from its start, or from where its last checkpoint was written. Resolves with why it ended. */
 export async function runCell({ config, session, folder, output, signal }: CellRequest): Promise<Summary['reason']> {
-  using model = newModel(config, session);
+  const begun = stateOf(folder) === 'begun';
+  using model = begun ? newModel(config, session) : await startingModel(config, session);
   const bytes = bytesNeeded(parameterCount(model));
   const request = { config, session, model, folder, output, signal };
-  if (stateOf(folder) === 'begun') {
+  if (begun) {
     folder.prepare(bytes);
     return (await runTraining({ ...request, resume: await readCheckpoint(folder.last) })).reason;
   }

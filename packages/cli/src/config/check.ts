@@ -26,12 +26,17 @@ function explain(issue: v.BaseIssue<unknown>): string {
   return `${path} is ${show(issue.input)}; allowed: ${issue.message}`;
 }
 
-function checkTogether({ train, optimizer }: v.InferOutput<typeof configSchema>): void {
+function checkTogether({ model, train, optimizer }: v.InferOutput<typeof configSchema>): void {
   const lengths = (['epochs', 'steps', 'timeBudget'] as const).filter((key) => train[key] !== undefined);
   if (lengths.length !== 1) {
     const given =
       lengths.length === 0 ? 'no length is given' : `${lengths.map((key) => `train.${key}`).join(' and ')} are given`;
     fail(`${given}; give one of train.epochs, train.steps, train.timeBudget`);
+  }
+  if (model.skipClassifier && model.weights === undefined) {
+    fail(
+      'model.skipClassifier is true but model.weights is not given; name the file, or leave model.skipClassifier out',
+    );
   }
   if (optimizer.schedule === 'multistep' && optimizer.milestones.length === 0) {
     fail('optimizer.milestones is empty; optimizer.schedule multistep needs epochs, e.g. [80, 120]');

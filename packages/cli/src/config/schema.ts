@@ -24,6 +24,8 @@ export const configSchema = v.strictObject({
     v.strictObject({
       name: v.optional(oneOf(...modelNames), 'resnet32'),
       dtype: v.optional(oneOf('f32', 'f16', 'bf16'), 'f32'),
+      weights: v.exactOptional(text),
+      skipClassifier: v.optional(flag, false),
     }),
     {},
   ),
@@ -123,6 +125,8 @@ const takenBy = (option: OptionName): string =>
 export const keyHelp: Readonly<Record<string, string>> = {
   'model.name': 'network',
   'model.dtype': 'what it computes in; f16 and bf16 need a CUDA device',
+  'model.weights': 'safetensors file of pretrained weights to start from, named as torchvision or timm do',
+  'model.skipClassifier': 'of these weights, leave out the last layer (other classes)',
   'data.name': 'data set',
   'data.root': 'folder of the data files, or packed store; also looked for: $S2SAM_DATA, then the cache folder',
   'data.download': 'fetch missing files',

@@ -1,4 +1,12 @@
-import { type AnySplit, type Classifier, createModel, type Device, type ImageDataset, openDevice } from '@s2sam/core';
+import {
+  type AnySplit,
+  type Classifier,
+  createModel,
+  type Device,
+  type ImageDataset,
+  loadPretrained,
+  openDevice,
+} from '@s2sam/core';
 import type { Config } from '../config/schema.js';
 import { openData } from './data.js';
 
@@ -38,6 +46,20 @@ export const newModel = (config: Config, { device, dataset }: Session): Classifi
     seed: config.train.seed,
     dtype: config.model.dtype,
   });
+
+/** The network that a training starts with: `newModel`, with the weights of `model.weights` where that is given. */
+export async function startingModel(config: Config, session: Session): Promise<Classifier> {
+  const model = newModel(config, session);
+  const { weights, skipClassifier } = config.model;
+  if (weights === undefined) return model;
+  try {
+    await loadPretrained(model, weights, { classifier: skipClassifier ? 'skip' : 'load' });
+    return model;
+  } catch (error) {
+    model[Symbol.dispose]();
+    throw error;
+  }
+}
 
 /** Trainable parameters, masked ones included. */
 export const parameterCount = (model: Classifier): number =>

@@ -85,17 +85,26 @@ export async function writeCheckpoint(
   extra: Readonly<Record<string, string>>,
   memory: readonly NamedTensor[] | Promise<readonly NamedTensor[]> = [],
 ): Promise<void> {
-  const [remembered, ...tensors] = await Promise.all([memory, ...snapshot(model)]);
+  const [remembered, ...tensors] = await Promise.all([memory, ...snapshot(model, { optimizer: true })]);
   // Only now: sums of the position are complete once every step enqueued before the snapshot has run.
-  const now = position();
+  await writeTensors(path, model, position(), extra, [...tensors, ...remembered]);
+}
+
+async function writeTensors(
+  path: string,
+  model: Classifier,
+  position: TrainingPosition,
+  extra: Readonly<Record<string, string>>,
+  tensors: readonly NamedTensor[],
+): Promise<void> {
   const metadata = {
     format: FORMAT,
     model: model.name,
     classes: String(model.classes),
-    position: JSON.stringify(now),
+    position: JSON.stringify(position),
     extra: JSON.stringify(extra),
   };
-  await writeSafetensors(path, [...tensors, ...remembered, ...batchCounts(model, now.step)], metadata);
+  await writeSafetensors(path, [...tensors, ...batchCounts(model, position.step)], metadata);
 }
 
 /** What a mask strategy remembers, as a checkpoint holds it; of the moment of the call. */
@@ -103,15 +112,51 @@ export async function readMemory(memory: ReadonlyMap<string, Tensor>): Promise<r
   return await Promise.all([...memory].map(([name, tensor]) => stored(`${MEMORY}${name}`, tensor)));
 }
 
+/**
+ * Writes a checkpoint of a model that was not trained here: weights, statistics and masks, at step 0 and without the state of an
+ * optimizer, so that it can be evaluated but not resumed. Throws IoError.
+ * @param dataset the name of the data set it is for, as `ImageDataset.name`
+ */
+export async function writeImported(
+  path: string,
+  model: Classifier,
+  dataset: string,
+  extra: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const position: TrainingPosition = {
+    step: 0,
+    totalSteps: 1,
+    batchSize: 1,
+    seed: 0,
+    dataset,
+    optimizer: 'none',
+    sparsity: 'dense',
+    dtype: model.dtype,
+    counts: { skippedSteps: 0, skippedPerturbations: 0, lossScale: 0, goodSteps: 0 },
+    epochLoss: 0,
+    epochCorrect: 0,
+    epochSteps: 0,
+    trainSeconds: 0,
+    trainFlops: 0,
+    bestTestAccuracy: null,
+    strategyState: null,
+    round: 0,
+  };
+  await writeTensors(path, model, position, extra, await Promise.all(snapshot(model, { optimizer: false })));
+}
+
 /** Reads are enqueued at once, so that they all see the same step. */
-function snapshot(model: Classifier): Promise<NamedTensor>[] {
+function snapshot(model: Classifier, { optimizer }: { readonly optimizer: boolean }): Promise<NamedTensor>[] {
   const parameters = [...model.namedParameters().values()].flatMap((parameter) => {
     const { name, mask } = parameter;
     const { value, momentum, gradient } = parameter.storage;
+    const states = [
+      [`${PREFIX}momentum.${name}`, momentum],
+      [`${PREFIX}gradient.${name}`, gradient],
+    ] as const;
     return [
       stored(name, value),
-      stored(`${PREFIX}momentum.${name}`, momentum),
-      stored(`${PREFIX}gradient.${name}`, gradient),
+      ...(optimizer ? states.map(([state, tensor]) => stored(state, tensor)) : []),
       ...(mask === undefined ? [] : [stored(`${PREFIX}mask.${name}`, mask.bits)]),
     ];
   });
