@@ -34,8 +34,8 @@ export { Graph } from './device/graph.js';
 export { type DeviceDescription, type DeviceWish, devices, type OpenDeviceOptions, openDevice } from './device/open.js';
 export * from './errors.js';
 export { ioError, writeFileAtomically } from './io/atomic.js';
-export { type ExportOnnxOptions, exportOnnx, type Normalization, type OnnxExport } from './io/onnx/export.js';
 export { type Checkpoint, loadWeights, readCheckpoint, type TrainingPosition, writeImported } from './io/checkpoint.js';
+export { type ExportOnnxOptions, exportOnnx, type Normalization, type OnnxExport } from './io/onnx/export.js';
 export { loadPretrained, type Pretrained, type PretrainedOptions } from './io/pretrained.js';
 export {
   type DeferredTensor,
@@ -126,5 +126,6 @@ export { type EvaluateEvent, type EvaluateOptions, type Evaluation, Evaluator, e
 export type * from './train/events.js';
 export { type BatchTensors, Loader, type LoaderOptions } from './train/loader.js';
 export type { Run, TrainOptions } from './train/options.js';
+export { type Prediction, predict } from './train/predict.js';
 export { type StepResult, TrainStep, type TrainStepOptions } from './train/step.js';
 export { train } from './train/train.js';

@@ -16,11 +16,6 @@ export abstract class Classifier extends Module {
     super();
   }
 
-  /** Height and width of the images it was made for. */
-  get imageSize(): number {
-    return 32;
-  }
-
   /** Groups of channels that can be removed; none unless a model declares them. */
   channelGroups(): readonly ChannelFlow[] {
     return [];

@@ -157,10 +157,6 @@ class ResNet extends Classifier {
     this.fc = new Linear(inputs, classes, { role: 'classifier' });
   }
 
-  override get imageSize(): number {
-    return 224;
-  }
-
   /** The channels inside blocks; those that residual sums couple are left alone. */
   override channelGroups(): readonly ChannelFlow[] {
     return [this.layer1, this.layer2, this.layer3, this.layer4].flatMap((blocks, stage) =>

@@ -1,3 +1,4 @@
+import { ArgumentError } from '../../errors.js';
 import type { BatchNorm2d } from '../../nn/layers.js';
 import type { Parameter } from '../../nn/parameter.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -22,6 +23,30 @@ export function foldableNorms({ ops, logits }: Trace): Map<Tensor, BatchNorm2d> 
     }
   }
   return folded;
+}
+
+/**
+ * Biases that a batch norm adds to what it reads, by the output of the convolution before it, to which they belong in other programs.
+ * Throws ArgumentError where there is no such convolution, or somebody else reads it too.
+ */
+export function normBiases({ ops, logits }: Trace): Map<Tensor, Parameter> {
+  const readers = (value: Tensor): number =>
+    ops.reduce((sum, { inputs }) => sum + inputs.filter((input) => input === value).length, value === logits ? 1 : 0);
+  const biases = new Map<Tensor, Parameter>();
+  for (const { op, inputs } of ops) {
+    if (op.kind !== 'batchNorm' || op.inputBias === undefined) continue;
+    const x = inputs[0] as Tensor;
+    const producer = ops.find(({ output }) => output === x)?.op;
+    if (producer?.kind !== 'conv2d' || producer.relu === true || readers(x) !== 1) {
+      throw new ArgumentError(
+        `exportOnnx: the batch norm ${op.norm.weight.name} adds ${op.inputBias.name} to what is not the output of a convolution alone; ` +
+          'give it an input bias behind a convolution that nothing else reads',
+        { op: 'exportOnnx' },
+      );
+    }
+    biases.set(x, op.inputBias);
+  }
+  return biases;
 }
 
 /** What batch norm does to each channel in evaluation, in double precision: x * scale + shift. */

@@ -3,7 +3,7 @@ import type { Buffer } from '../../nn/module.js';
 import type { Parameter } from '../../nn/parameter.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { GraphBuilder } from './builder.js';
-import { foldableNorms, foldedBias, foldedWeights } from './fold.js';
+import { foldableNorms, foldedBias, foldedWeights, normBiases } from './fold.js';
 import type { Attributes, Initializer, OnnxNode } from './graph.js';
 import type { Trace, TracedOp } from './trace.js';
 
@@ -42,9 +42,10 @@ export function lower(trace: Trace, options: LowerOptions): Lowered {
   const { normalization, input, output, buffers } = options;
   const graph = new GraphBuilder(buffers, [input, output]);
   const folded = options.foldBatchNorm ? foldableNorms(trace) : new Map<Tensor, BatchNorm2d>();
+  const biases = normBiases(trace);
   graph.bind(trace.images, normalization === undefined ? input : normalize(graph, input, normalization));
   for (const traced of trace.ops) {
-    const value = lowerOp(graph, traced, folded);
+    const value = lowerOp(graph, traced, { folded, biases });
     const rectified = traced.op.relu === true ? graph.add('Relu', `${value}.relu`, [value]) : value;
     graph.bind(traced.output, rectified);
   }
@@ -62,17 +63,19 @@ function normalize(graph: GraphBuilder, images: string, { mean, std }: Normaliza
 function lowerOp(
   graph: GraphBuilder,
   { op, inputs, output }: TracedOp,
-  folded: ReadonlyMap<Tensor, BatchNorm2d>,
+  { folded, biases }: { folded: ReadonlyMap<Tensor, BatchNorm2d>; biases: ReadonlyMap<Tensor, Parameter> },
 ): string {
   const x = graph.value(inputs[0] as Tensor);
   switch (op.kind) {
     case 'conv2d': {
-      const [, weight, bias] = inputs as readonly [Tensor, Parameter, Parameter?];
+      const [, weight, own] = inputs as readonly [Tensor, Parameter, Parameter?];
+      const bias = own ?? biases.get(output);
       const attributes = window({ ...op, kernel: weight.shape.slice(2) });
       return graph.add('Conv', layerOf(weight), [x, ...convolved(graph, weight, bias, folded.get(output))], attributes);
     }
     case 'batchNorm': {
-      const [from, , , residual] = inputs as readonly [Tensor, Parameter, Parameter, Tensor?];
+      const [from, , , last] = inputs as readonly [Tensor, Parameter, Parameter, (Tensor | Parameter)?];
+      const residual = last === op.inputBias ? undefined : (last as Tensor);
       const name = layerOf(op.norm.weight);
       const value = folded.has(from) ? x : batchNormalization(graph, name, x, op.norm);
       return residual === undefined ? value : graph.add('Add', `${name}.sum`, [value, graph.value(residual)]);
