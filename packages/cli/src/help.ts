@@ -82,4 +82,7 @@ Examples:
   $ s2sam export runs/<run> --out resnet32.onnx --normalize
   $ s2sam export runs/<run> --out small.onnx --compact
   $ s2sam export runs/<run>/last.safetensors --format safetensors --out resnet50.safetensors`,
+  $ s2sam eval runs/<run>/last.safetensors --data.root /data --json
+  $ s2sam eval runs/<run> --corruptions CIFAR-10-C
+  $ s2sam eval runs/<run> --corruptions CIFAR-10-C --severities 1,3,5 --only gaussian_noise,fog`,
 } as const;

@@ -11,6 +11,21 @@ export { JsonLines } from './consumers/jsonl.js';
 export { LineLog } from './consumers/lineLog.js';
 export { ProgressBar } from './consumers/progress.js';
 export { TensorBoard } from './consumers/tensorboard.js';
+export {
+  type CleanEvent,
+  type CorruptionEvent,
+  type CorruptionResult,
+  type EvaluateCorruptionsEvent,
+  type EvaluateCorruptionsOptions,
+  evaluateCorruptions,
+} from './corruptions/evaluate.js';
+export {
+  type Accuracies,
+  type CellMean,
+  type CorruptionMetrics,
+  type CorruptionScore,
+  corruptionMetrics,
+} from './corruptions/metrics.js';
 export { main } from './main.js';
 export { writeReport } from './report/write.js';
 export { RunFolder } from './run/folder.js';

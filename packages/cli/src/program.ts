@@ -3,9 +3,9 @@ import { modelNames } from '@s2sam/core';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CompareCommand, compareCommand } from './commands/compare.js';
 import { doctorCommand } from './commands/doctor.js';
-import { evalCommand } from './commands/eval.js';
 import { type ExportCommand, exportCommand, exportFormats } from './commands/export.js';
 import { type ImportCommand, importCommand } from './commands/import.js';
+import { type EvalCommand, evalCommand } from './commands/eval.js';
 import { type MasksCommand, masksCommand } from './commands/masks.js';
 import { type PackCommand, packCommand } from './commands/pack.js';
 import { presetsCommand } from './commands/presets.js';
@@ -46,6 +46,7 @@ const numbers =
   (allowed: string, accept: (value: number) => boolean) =>
   (text: string): number[] =>
     text.split(',').map(number(allowed, accept));
+const severityList = numbers('whole numbers from 1 to 5', (x) => Number.isInteger(x) && x >= 1 && x <= 5);
 const whole = number('a whole number >= 1', (value) => Number.isInteger(value) && value >= 1);
 const share = number('a number > 0 and <= 1', (value) => value > 0 && value <= 1);
 
@@ -121,10 +122,13 @@ export function makeProgram(exit: (code: number) => void, output: Output = termi
     );
 
   withSettings(program.command('eval').argument('<checkpoint>', 'checkpoint or run folder'))
-    .description('evaluate a checkpoint on the test images')
+    .description('evaluate a checkpoint on the test images, or on corrupted ones')
     .option('--json', 'print one JSON object')
+    .option('--corruptions <folder>', 'CIFAR-C, ImageNet-C, or what `s2sam corrupt` made: accuracy by corruption')
+    .option('--severities <numbers>', 'of --corruptions: with commas, 1 to 5 (default: all)', severityList)
+    .option('--only <names>', 'of --corruptions: with commas, e.g. fog,snow (default: all)', names)
     .addHelpText('after', examples.eval)
-    .action(async (checkpoint: string, settings: string[], options: { json?: boolean }) =>
+    .action(async (checkpoint: string, settings: string[], options: EvalCommand) =>
       exit(await evalCommand(checkpoint, options, settings, output)),
     );
 

@@ -1,5 +1,6 @@
 /** Data sets: CIFAR-10 and CIFAR-100, images in files, made-up images to stand in for them, and noise to measure speed with. */
 export { type CifarOptions, cifar10, cifar100 } from './cifar.js';
+export * from './corruptions/index.js';
 export type { DownloadOptions, DownloadProgress } from './download.js';
 export { DatasetUnavailableError } from './errors.js';
 export { imagenet } from './imagenet.js';

@@ -1,5 +1,6 @@
 import {
   type Classifier,
+  ConfigError,
   createModel,
   densityOf,
   type Evaluation,
@@ -11,6 +12,8 @@ import { changeConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { mark, percent } from '../consumers/lines.js';
 import { checkpointOf, savedConfig } from '../run/checkpoint.js';
+import { type CorruptionOptions, measureCorruptions } from '../corruptions/evalCorruptions.js';
+import { resultLines } from '../corruptions/lines.js';
 import { INTERRUPTED, Interrupt, unlessAborted } from '../run/interrupt.js';
 import type { Output } from '../run/output.js';
 import { openSession, type Session } from '../setup/session.js';
@@ -24,15 +27,19 @@ async function measure(model: Classifier, session: Session, config: Config, sign
   throw signal.reason;
 }
 
-/** What `--json` prints, and the line is made of. */
-interface Result extends Omit<Evaluation, 'type'> {
+/** What was evaluated, and where. */
+interface Subject {
   readonly checkpoint: string;
   readonly model: string;
   readonly step: number;
   readonly density: number;
+  readonly device: string;
+}
+
+/** What `--json` prints, and the line is made of. */
+interface Result extends Subject, Omit<Evaluation, 'type'> {
   readonly dataset: string;
   readonly synthetic: boolean;
-  readonly device: string;
 }
 
 function line(result: Result): string {
@@ -48,13 +55,55 @@ function line(result: Result): string {
   return mark(result.synthetic, parts.join('  '));
 }
 
-/** `s2sam eval`: loss, accuracy and top-5 accuracy on the test images. Resolves with the exit code. */
+export interface EvalCommand extends Partial<CorruptionOptions> {
+  readonly json?: boolean;
+}
+
+/** The numbers as `--json` gives them, and as lines. */
+interface Answer {
+  readonly json: object;
+  readonly lines: readonly string[];
+}
+
+async function answer(
+  model: Classifier,
+  session: Session,
+  config: Config,
+  options: EvalCommand,
+  subject: Subject,
+  output: Output,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const { batchSize } = config.train;
+  if (options.corruptions !== undefined) {
+    const work = { ...options, corruptions: options.corruptions, batchSize, signal, say: output.remark };
+    const { type: _, ...numbers } = await measureCorruptions(model, session, work);
+    return { json: { ...subject, ...numbers }, lines: resultLines({ type: 'result', ...numbers }) };
+  }
+  const { type: _, ...numbers } = await measure(model, session, config, signal);
+  const { name: dataset, synthetic } = session.dataset;
+  const result = { ...subject, dataset, synthetic, ...numbers };
+  return { json: result, lines: [line(result)] };
+}
+
+function checkOptions({ corruptions, severities, only }: EvalCommand): void {
+  if (corruptions !== undefined || (severities === undefined && only === undefined)) return;
+  const name = severities === undefined ? '--only' : '--severities';
+  throw new ConfigError(`eval: ${name} chooses corrupted images; name their folder with --corruptions too`, {
+    op: 'eval',
+  });
+}
+
+/**
+ * `s2sam eval`: loss, accuracy and top-5 accuracy on the test images, or accuracies on corrupted ones. Resolves with the exit code.
+ */
 export async function evalCommand(
   path: string,
-  options: { readonly json?: boolean },
+  options: EvalCommand,
   overrides: readonly string[],
   output: Output,
 ): Promise<number> {
+  checkOptions(options);
   const checkpoint = await readCheckpoint(checkpointOf(path));
   const config = changeConfig(savedConfig(checkpoint), overrides, MAY_CHANGE, 'an evaluation takes the model as it is');
   using interrupt = new Interrupt();
@@ -62,22 +111,18 @@ export async function evalCommand(
   const opened = await unlessAborted(signal, openSession(config, options.json ? output.remark : output.print, signal));
   if (opened === undefined) return INTERRUPTED;
   await using session = opened;
-  const { device, dataset } = session;
+  const { device } = session;
   using model = createModel(checkpoint.model, { device, classes: checkpoint.classes });
   loadWeights(model, checkpoint);
-  const evaluation = await unlessAborted(signal, measure(model, session, config, signal));
-  if (evaluation === undefined) return INTERRUPTED;
-  const { type: _, ...numbers } = evaluation;
-  const result: Result = {
+  const subject: Subject = {
     checkpoint: checkpoint.path,
     model: checkpoint.model,
     step: checkpoint.position.step,
     density: densityOf(model.arena).density,
-    dataset: dataset.name,
-    synthetic: dataset.synthetic,
     device: device.name,
-    ...numbers,
   };
-  output.print(options.json ? JSON.stringify(result) : line(result));
+  const answered = await unlessAborted(signal, answer(model, session, config, options, subject, output, signal));
+  if (answered === undefined) return INTERRUPTED;
+  for (const text of options.json ? [JSON.stringify(answered.json)] : answered.lines) output.print(text);
   return 0;
 }

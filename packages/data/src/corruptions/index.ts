@@ -1,0 +1,6 @@
+export { openCifarC } from './cifarC.js';
+export { type OpenTree, openImageNetC } from './imagenetC.js';
+export * from './names.js';
+export type { CifarName } from './note.js';
+export { type OpenCorruptionsOptions, openCorruptions } from './open.js';
+export type { CorruptionSource } from './source.js';
