@@ -71,18 +71,18 @@ scripts/pth-to-safetensors.py.
 Examples:
   $ s2sam import resnet50.safetensors --model resnet50 --out resnet50-torchvision.safetensors
   $ s2sam import small.safetensors --model resnet18 --classes 10 --out small-imported.safetensors --data cifar10`,
-  eval: `
-Settings that may change: data.*, device.*, train.batchSize.
-
-Examples:
-  $ s2sam eval runs/<run>
-  $ s2sam eval runs/<run>/last.safetensors --data.root /data --json`,
   export: `
 Examples:
   $ s2sam export runs/<run> --out resnet32.onnx --normalize
   $ s2sam export runs/<run> --out small.onnx --compact
   $ s2sam export runs/<run>/last.safetensors --format safetensors --out resnet50.safetensors`,
+  eval: `
+Settings that may change: data.*, device.*, train.batchSize.
+
+Examples:
+  $ s2sam eval runs/<run>
   $ s2sam eval runs/<run>/last.safetensors --data.root /data --json
+  $ s2sam eval runs/<run> --predictions classes.csv
   $ s2sam eval runs/<run> --corruptions CIFAR-10-C
-  $ s2sam eval runs/<run> --corruptions CIFAR-10-C --severities 1,3,5 --only gaussian_noise,fog`,
+  $ s2sam eval runs/<run> --corruptions ImageNet-C --severities 1,3,5 --only gaussian_noise,fog`,
 } as const;

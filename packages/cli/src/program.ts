@@ -3,9 +3,9 @@ import { modelNames } from '@s2sam/core';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CompareCommand, compareCommand } from './commands/compare.js';
 import { doctorCommand } from './commands/doctor.js';
+import { type EvalCommand, evalCommand } from './commands/eval.js';
 import { type ExportCommand, exportCommand, exportFormats } from './commands/export.js';
 import { type ImportCommand, importCommand } from './commands/import.js';
-import { type EvalCommand, evalCommand } from './commands/eval.js';
 import { type MasksCommand, masksCommand } from './commands/masks.js';
 import { type PackCommand, packCommand } from './commands/pack.js';
 import { presetsCommand } from './commands/presets.js';
@@ -124,7 +124,8 @@ export function makeProgram(exit: (code: number) => void, output: Output = termi
   withSettings(program.command('eval').argument('<checkpoint>', 'checkpoint or run folder'))
     .description('evaluate a checkpoint on the test images, or on corrupted ones')
     .option('--json', 'print one JSON object')
-    .option('--corruptions <folder>', 'CIFAR-C, ImageNet-C, or what `s2sam corrupt` made: accuracy by corruption')
+    .option('--predictions <file>', 'write the class of every test image: index,label,predicted,logit')
+    .option('--corruptions <folder>', 'CIFAR-C or ImageNet-C as released: accuracy by corruption')
     .option('--severities <numbers>', 'of --corruptions: with commas, 1 to 5 (default: all)', severityList)
     .option('--only <names>', 'of --corruptions: with commas, e.g. fog,snow (default: all)', names)
     .addHelpText('after', examples.eval)

@@ -8,14 +8,16 @@ import {
   loadWeights,
   readCheckpoint,
 } from '@s2sam/core';
+import { openImages } from '@s2sam/data';
 import { changeConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { mark, percent } from '../consumers/lines.js';
-import { checkpointOf, savedConfig } from '../run/checkpoint.js';
 import { type CorruptionOptions, measureCorruptions } from '../corruptions/evalCorruptions.js';
 import { resultLines } from '../corruptions/lines.js';
+import { checkpointOf, savedConfig } from '../run/checkpoint.js';
 import { INTERRUPTED, Interrupt, unlessAborted } from '../run/interrupt.js';
 import type { Output } from '../run/output.js';
+import { writePredictions } from '../run/predictions.js';
 import { openSession, type Session } from '../setup/session.js';
 
 const MAY_CHANGE = ['data', 'device', 'train.batchSize'];
@@ -57,6 +59,8 @@ function line(result: Result): string {
 
 export interface EvalCommand extends Partial<CorruptionOptions> {
   readonly json?: boolean;
+  /** File for the class of every test image. */
+  readonly predictions?: string;
 }
 
 /** The numbers as `--json` gives them, and as lines. */
@@ -76,10 +80,14 @@ async function answer(
 ): Promise<Answer> {
   const { batchSize } = config.train;
   if (options.corruptions !== undefined) {
-    const work = { ...options, corruptions: options.corruptions, batchSize, signal, say: output.remark };
+    const openTree = (root: string) =>
+      openImages({ root, imageSize: 224, resize: 0, workers: config.data.workers || 1 });
+    const work = { ...options, corruptions: options.corruptions, batchSize, openTree, signal, say: output.remark };
     const { type: _, ...numbers } = await measureCorruptions(model, session, work);
     return { json: { ...subject, ...numbers }, lines: resultLines({ type: 'result', ...numbers }) };
   }
+  if (options.predictions !== undefined)
+    await writePredictions(model, session, options.predictions, { batchSize, signal });
   const { type: _, ...numbers } = await measure(model, session, config, signal);
   const { name: dataset, synthetic } = session.dataset;
   const result = { ...subject, dataset, synthetic, ...numbers };
