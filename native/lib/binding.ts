@@ -337,7 +337,7 @@ export interface NativeBinding {
   topK(x: TensorHandle, k: number): [TensorHandle, TensorHandle];
 
   // ---- input ---------------------------------------------------------------------------------------------------------------
-  /** Images of type `dtype`. */
+  /** Images of type `dtype`. mix (or 0): f32 [5], lambda and the box x0, y0, x1, y1 by which rows are mixed with the rows before them. */
   augment(
     images: TensorHandle,
     indices: TensorHandle,
@@ -349,6 +349,7 @@ export interface NativeBinding {
     key0: number,
     key1: number,
     dtype: FloatName,
+    mix: TensorHandle,
   ): TensorHandle;
 
   // ---- element-wise and reductions -------------------------------------------------------------------------------------------
@@ -360,6 +361,8 @@ export interface NativeBinding {
   reluBackward(dy: TensorHandle, y: TensorHandle): TensorHandle;
   /** x times the one element of `scalar`. */
   scaleBy(x: TensorHandle, scalar: TensorHandle): TensorHandle;
+  /** y moves towards x by the share in the one element of `weight`; torch.lerp. */
+  lerpInto(x: TensorHandle, weight: TensorHandle, y: TensorHandle): void;
   /** The one element of `scalar` times factor, everywhere, in the shape and format of `like`. */
   expand(scalar: TensorHandle, factor: number, like: TensorHandle): TensorHandle;
   /** f32 [1]. */

@@ -64,6 +64,7 @@ const functions: Record<keyof NativeBinding, true> = {
   addInto: true,
   reluBackward: true,
   scaleBy: true,
+  lerpInto: true,
   expand: true,
   reduce: true,
   reduceRows: true,

@@ -112,6 +112,7 @@ describe('wrong values', () => {
         1,
         2,
         'f32',
+        plain([5]),
       ],
     ],
     ['affine', () => [plain([2]), 2, 1]],

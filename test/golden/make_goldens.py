@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from s2sam_golden import functions, layers, models, training, writer
+from s2sam_golden import functions, layers, models, recipes, training, writer
 
 HERE = Path(__file__).parent
 
@@ -29,7 +29,8 @@ def make(folder):
     torch.set_num_threads(1)  # the order of sums, and so the last bit, depends on it
     torch.use_deterministic_algorithms(True)
     versions = {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()}
-    writer.write(folder, layers.groups() + functions.groups() + training.groups() + models.groups(), versions)
+    groups = layers.groups() + functions.groups() + training.groups() + models.groups() + recipes.groups()
+    writer.write(folder, groups, versions)
     return sum(file.stat().st_size for file in folder.iterdir())
 
 

@@ -15,7 +15,7 @@ eachDevice('augment', (device) => {
     const indices = handles.tensor(example.input('indices'));
     const clock = handles.tensor({ shape: [1], data: Int32Array.of(epoch) });
     const key = keyOf(seed, 'golden/augment/choices');
-    const y = native.augment(images, indices, clock, handles.f32(mean), handles.f32(std), pad, flip, ...key, 'f32');
+    const y = native.augment(images, indices, clock, handles.f32(mean), handles.f32(std), pad, flip, ...key, 'f32', 0);
     expect(native.shape(y)).toEqual(example.output('y').shape);
     expect(await handles.read(y)).toBeCloseToTensor(example.output('y'));
   });

@@ -131,7 +131,11 @@ struct Augment {
 /// RandomCrop(padding) on the uint8 image. Choices are Philox(key)(indices[i], 0, epoch, 0): word 0 -> row offset
 /// word % (2 * pad + 1), word 1 -> column offset, word 2 bit 31 -> flip. clock: i32 [1] holds the epoch.
 /// With pad = 0 and flip = false nothing random happens.
-void augment(Stream&, Tensor images, Tensor indices, Tensor clock, Tensor mean, Tensor std, Augment options, Tensor y);
+/// mix: f32 [5] = (lambda, x0, y0, x1, y1), or without data: none. Mixes each row, once augmented and normalised, with the
+/// row before it (row 0 with the last), as torchvision's MixUp and CutMix do: a box that is not empty takes the partner's
+/// pixels in columns x0 to x1 - 1 of rows y0 to y1 - 1; an empty box mixes all pixels, lambda * own + (1 - lambda) * partner.
+void augment(Stream&, Tensor images, Tensor indices, Tensor clock, Tensor mean, Tensor std, Augment options, Tensor mix,
+             Tensor y);
 
 // ---- element-wise and reductions (plain or activation; operands of one format) ------------------------------------------
 
@@ -149,6 +153,9 @@ void add_into(Stream&, Tensor x, float scale, Tensor y);
 void relu_backward(Stream&, Tensor dy, Tensor y, Tensor dx);
 /// y = x * scalar[0], a device scalar.
 void scale_by(Stream&, Tensor x, Tensor scalar, Tensor y);
+/// y moves towards x by a share that is a device scalar: y = w < 1/2 ? y + w * (x - y) : x - (1 - w) * (x - y) with
+/// w = weight[0], so that 0 and 1 are exact; torch.lerp.
+void lerp_into(Stream&, Tensor x, Tensor weight, Tensor y);
 /// y = scalar[0] * factor everywhere: the gradient of sum and mean.
 void expand(Stream&, Tensor scalar, float factor, Tensor y);
 /// y [1] f32. Accumulates in double, in an order that depends on the shape alone.

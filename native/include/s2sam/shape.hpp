@@ -73,7 +73,7 @@ Form softmax_cross_entropy_backward(const Tensor& probabilities, const Tensor& l
 Form count_correct(const Tensor& logits, const Tensor& labels, std::int64_t k);
 Pair top_k(const Tensor& x, std::int64_t k);
 Form augment(const Tensor& images, const Tensor& indices, const Tensor& clock, const Tensor& mean, const Tensor& std,
-             DType dtype);
+             const Tensor& mix, DType dtype);
 
 // ---- element-wise, reductions, random numbers
 Form binary(const Tensor& a, const Tensor& b);
@@ -81,6 +81,7 @@ Form unary(const char* op, const Tensor& x);
 void add_into(const Tensor& x, const Tensor& y);
 Form relu_backward(const Tensor& dy, const Tensor& y);
 Form scale_by(const Tensor& x, const Tensor& scalar);
+void lerp_into(const Tensor& x, const Tensor& weight, const Tensor& y);
 Form expand(const Tensor& scalar, const Tensor& like);
 Form reduce(const Tensor& x);
 Form reduce_rows(const Tensor& x);

@@ -60,6 +60,15 @@ Napi::Value scale_by(Call& call) {
   return call.handle(std::move(y));
 }
 
+Napi::Value lerp_into(Call& call) {
+  const Tensor& x = call.tensor(0, "x");
+  const Tensor& weight = call.tensor(1, "weight");
+  const Tensor& y = call.tensor(2, "y");
+  shape::lerp_into(x, weight, y);
+  ops::lerp_into(call.stream(), x, weight, y);
+  return call.undefined();
+}
+
 Napi::Value expand(Call& call) {
   const Tensor& scalar = call.tensor(0, "scalar");
   const float factor = call.real(1, "factor");
@@ -87,7 +96,7 @@ Napi::Value reduce_rows(Call& call) {
 constexpr Method methods[] = {
     {"binary", binary},          {"unary", unary},      {"affine", affine}, {"addInto", add_into},
     {"reluBackward", relu_backward}, {"scaleBy", scale_by}, {"expand", expand}, {"reduce", reduce},
-    {"reduceRows", reduce_rows},
+    {"reduceRows", reduce_rows}, {"lerpInto", lerp_into},
 };
 
 }  // namespace

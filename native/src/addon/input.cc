@@ -13,8 +13,9 @@ Napi::Value augment(Call& call) {
   const Tensor& std = call.tensor(4, "std");
   const ops::Augment options{call.small(5, "pad", 0, largest_pad), call.boolean(6, "flip"),
                              {call.word(7, "key0"), call.word(8, "key1")}};
-  Output y = call.output(shape::augment(images, indices, clock, mean, std, call.dtype(9)));
-  ops::augment(call.stream(), images, indices, clock, mean, std, options, y.tensor);
+  const Tensor mix = call.optional_tensor(10, "mix");
+  Output y = call.output(shape::augment(images, indices, clock, mean, std, mix, call.dtype(9)));
+  ops::augment(call.stream(), images, indices, clock, mean, std, options, mix, y.tensor);
   return call.handle(std::move(y));
 }
 

@@ -36,6 +36,12 @@ Form scale_by(const Tensor& x, const Tensor& scalar) {
   return like(x);
 }
 
+void lerp_into(const Tensor& x, const Tensor& weight, const Tensor& y) {
+  const Check check("lerpInto");
+  check.alike({"x", x}, {"y", y});
+  check.scalar({"weight", weight}, DType::f32);
+}
+
 Form expand(const Tensor& scalar, const Tensor& model) {
   const Check check("expand");
   check.scalar({"scalar", scalar}, DType::f32);

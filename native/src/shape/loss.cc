@@ -46,7 +46,7 @@ Pair top_k(const Tensor& x, std::int64_t k) {
 }
 
 Form augment(const Tensor& images, const Tensor& indices, const Tensor& clock, const Tensor& mean, const Tensor& std,
-             DType dtype) {
+             const Tensor& mix, DType dtype) {
   const Check check("augment");
   check.plain({"images", images}, DType::u8, 4);
   check.plain({"indices", indices}, DType::i32, 1);
@@ -54,6 +54,7 @@ Form augment(const Tensor& images, const Tensor& indices, const Tensor& clock, c
   const std::string because = describe({"images", images}) + " has that many channels";
   check.exactly({"mean", mean}, DType::f32, {images.shape[1]}, because);
   check.exactly({"std", std}, DType::f32, {images.shape[1]}, because);
+  if (mix.data != nullptr) check.exactly({"mix", mix}, DType::f32, {5}, "it holds lambda, x0, y0, x1 and y1");
   const Form y = activation({indices.shape[0], images.shape[1], images.shape[2], images.shape[3]}, 1, dtype);
   check.floating({"y", y});
   check.stored(dtype);

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from . import counter
+from . import counter, mixing
 from .layers import FP32, far_from_zero, gradients, leaf
 from .writer import SEED, Group
 
@@ -98,17 +98,24 @@ def reductions():
 
 
 def augment():
-    """Crop of the image padded with black, flip, normalise; choices by the rule of ops.hpp, done here in torch."""
+    """Crop of the image padded with black, flip, normalise; choices by the rule of ops.hpp, done here in torch; then mixed
+    as torchvision does, by (lambda, x0, y0, x1, y1)."""
     group = Group("augment", FP32)
     mean, std = [0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]
-    for name, shape, batch, pad, flip, epoch in (
-        ("plain", (9, 3, 8, 8), 5, 0, False, 0),
-        ("flip", (40, 3, 7, 6), 20, 0, True, 3),
-        ("crop", (40, 3, 8, 8), 16, 4, False, 1),
-        ("crop-flip", (40, 3, 9, 7), 33, 2, True, 7),
-        ("grey", (10, 1, 6, 6), 5, 1, True, 2),
+    for name, shape, batch, pad, flip, epoch, mix in (
+        ("plain", (9, 3, 8, 8), 5, 0, False, 0, None),
+        ("flip", (40, 3, 7, 6), 20, 0, True, 3, None),
+        ("crop", (40, 3, 8, 8), 16, 4, False, 1, None),
+        ("crop-flip", (40, 3, 9, 7), 33, 2, True, 7, None),
+        ("grey", (10, 1, 6, 6), 5, 1, True, 2, None),
+        ("mixup", (40, 3, 9, 7), 33, 2, True, 7, (0.375, 0, 0, 0, 0)),
+        ("mixup-all-of-the-partner", (40, 3, 8, 8), 16, 4, False, 1, (0, 0, 0, 0, 0)),
+        ("cutmix", (40, 3, 9, 7), 33, 2, True, 5, (1 - 12 / 63, 2, 1, 5, 5)),
+        ("cutmix-corner", (40, 3, 7, 6), 20, 0, True, 3, (1 - 10 / 42, 4, 2, 6, 7)),
+        ("cutmix-whole", (10, 1, 6, 6), 5, 1, True, 2, (0, 0, 0, 6, 6)),
     ):
-        case = group.case(name, pad=pad, flip=flip, epoch=epoch, mean=mean[: shape[1]], std=std[: shape[1]], seed=SEED)
+        channels = {"mean": mean[: shape[1]], "std": std[: shape[1]]}
+        case = group.case(name, pad=pad, flip=flip, epoch=epoch, **channels, seed=SEED, **({"mix": mix} if mix else {}))
         images = torch.from_numpy(case.pixels("images", shape))
         indices = case.integers("indices", (batch,), shape[0])
         key = counter.stream_key(SEED, "golden/augment/choices")
@@ -123,7 +130,8 @@ def augment():
             if flip and coin >> 31:
                 image = torch.flip(image, dims=[2])
             rows.append((image.double() / 255 - m) / s)
-        case.output("y", torch.stack(rows).numpy())
+        x = torch.stack(rows)
+        case.output("y", (mixing.mixed(x, mix) if mix else x).numpy())
     return group
 
 

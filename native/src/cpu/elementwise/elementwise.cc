@@ -111,6 +111,15 @@ void scale_by(Stream& stream, Tensor x, Tensor scalar, Tensor y) {
   });
 }
 
+void lerp_into(Stream& stream, Tensor x, Tensor weight, Tensor y) {
+  stream.submit("lerpInto", [=](Context& context) {
+    const auto row = elementwise_kernels_for(context.isa()).lerp_into;
+    const float share = *weight.as<const float>();
+    map_rows<1>(context, {x}, y,
+                [&](float* to, const float* const* from, std::ptrdiff_t count) { row(from[0], share, to, count); });
+  });
+}
+
 void expand(Stream& stream, Tensor scalar, float factor, Tensor y) {
   stream.submit("expand", [=](Context& context) { fill_f32(context, y, *scalar.as<const float>() * factor); });
 }

@@ -48,6 +48,16 @@ void add_into(const float* x, float scale, float* y, std::ptrdiff_t count) {
   for (std::ptrdiff_t i = 0; i < count; ++i) y[i] += scale * x[i];
 }
 
+void lerp_into(const float* x, float weight, float* y, std::ptrdiff_t count) {
+  if (weight < 0.5F) {
+#pragma GCC ivdep
+    for (std::ptrdiff_t i = 0; i < count; ++i) y[i] += weight * (x[i] - y[i]);
+    return;
+  }
+#pragma GCC ivdep
+  for (std::ptrdiff_t i = 0; i < count; ++i) y[i] = x[i] - (1.0F - weight) * (x[i] - y[i]);
+}
+
 void relu_backward(const float* dy, const float* y, float* dx, std::ptrdiff_t count) {
 #pragma GCC ivdep
   for (std::ptrdiff_t i = 0; i < count; ++i) {
@@ -73,6 +83,7 @@ const ElementwiseKernels elementwise_kernels{
     .scale = scale,
     .affine = affine,
     .add_into = add_into,
+    .lerp_into = lerp_into,
     .relu_backward = relu_backward,
 };
 

@@ -19,6 +19,8 @@ struct ElementwiseKernels {
   void (*affine)(const float* x, float scale, float shift, float* y, std::ptrdiff_t count);
   /// y += scale * x.
   void (*add_into)(const float* x, float scale, float* y, std::ptrdiff_t count);
+  /// y moves towards x by the share `weight`; exact for 0 and 1.
+  void (*lerp_into)(const float* x, float weight, float* y, std::ptrdiff_t count);
   /// dx = y > 0 ? dy : 0.
   void (*relu_backward)(const float* dy, const float* y, float* dx, std::ptrdiff_t count);
 };

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "cpu/activation.hpp"
 #include "cpu/check_indices.hpp"
@@ -26,31 +27,77 @@ Choice choose(const Augment& options, std::int32_t index, std::uint32_t epoch) {
           static_cast<int>(words.word[1] % offsets) - options.pad, options.flip && (words.word[2] >> 31) != 0};
 }
 
-/// Writes one row of one image into its lane of a tile [w][16]; black where the crop leaves the image.
-void place_row(const std::uint8_t* image_row, int w, const Choice& choice, std::uint8_t* tile) {
-  const int first = std::max(0, -choice.col), last = std::min(w, w - choice.col);
+/// Columns of a row, from `first` to before `last`.
+struct Columns {
+  int first = 0, last = 0;
+};
+
+/// Writes columns of one row of one image into its lane of a tile [w][16]; black where the crop leaves the image.
+void place_row(const std::uint8_t* image_row, int w, const Choice& choice, Columns columns, std::uint8_t* tile) {
+  // In the order of the image, which a flip mirrors.
+  const int begin = choice.flip ? w - columns.last : columns.first, end = choice.flip ? w - columns.first : columns.last;
+  const int first = std::clamp(-choice.col, begin, end), last = std::clamp(w - choice.col, first, end);
   const int step = choice.flip ? -lanes : lanes;
   std::uint8_t* to = choice.flip ? tile + (w - 1) * lanes : tile;
-  for (int c = 0; c < first; ++c) to[c * step] = 0;
+  for (int c = begin; c < first; ++c) to[c * step] = 0;
   for (int c = first; c < last; ++c) to[c * step] = image_row[c + choice.col];
-  for (int c = std::max(first, last); c < w; ++c) to[c * step] = 0;
+  for (int c = last; c < end; ++c) to[c * step] = 0;
 }
 
-void place_black(int w, std::uint8_t* tile) {
-  for (int c = 0; c < w; ++c) tile[c * lanes] = 0;
+void place_black(Columns columns, std::uint8_t* tile) {
+  for (int c = columns.first; c < columns.last; ++c) tile[c * lanes] = 0;
 }
+
+/// How rows are mixed with the rows before them.
+struct Mix {
+  float lambda = 1.0F;
+  Columns columns, rows;
+
+  bool cuts() const { return columns.first < columns.last && rows.first < rows.last; }
+  bool cuts(int row) const { return cuts() && row >= rows.first && row < rows.last; }
+  bool blends() const { return !cuts() && lambda != 1.0F; }
+};
+
+Mix read_mix(const Tensor& mix, int w, int h) {
+  if (mix.data == nullptr) return {};
+  const auto* value = mix.as<const float>();
+  const auto within = [](float at, int size) {
+    return static_cast<int>(std::fmin(std::fmax(at, 0.0F), static_cast<float>(size)));
+  };
+  return {value[0], {within(value[1], w), within(value[3], w)}, {within(value[2], h), within(value[4], h)}};
+}
+
+/// The images of a batch, one channel at a time, as rows of tiles.
+struct Batch {
+  const std::uint8_t* images;
+  const std::int32_t* index;
+  std::int64_t count, channels;
+  int h, w;
+
+  /// Columns of row r, once cropped and flipped, of image n of the batch.
+  void place(std::int64_t n, std::int64_t channel, int r, const Choice& choice, Columns columns,
+             std::uint8_t* tile) const {
+    const int from = r + choice.row;
+    if (from < 0 || from >= h) return place_black(columns, tile);
+    const std::int64_t plane = index[n] * channels + channel;
+    place_row(images + (plane * h + from) * w, w, choice, columns, tile);
+  }
+
+  std::int64_t partner(std::int64_t n) const { return n == 0 ? count - 1 : n - 1; }
+};
 
 }  // namespace
 
 void augment(Stream& stream, Tensor images, Tensor indices, Tensor clock, Tensor mean, Tensor std, Augment options,
-             Tensor y) {
+             Tensor mix, Tensor y) {
   stream.submit("augment", [=](Context& context) {
     check_indices("augment", "indices", indices, images.shape[0]);
-    const auto normalise_row = normalise_kernels_for(context.isa()).row;
+    const NormaliseKernels& kernels = normalise_kernels_for(context.isa());
     const auto epoch = static_cast<std::uint32_t>(*clock.as<const std::int32_t>());
-    const auto* index = indices.as<const std::int32_t>();
     const ActivationLayout out(y);
     const int h = static_cast<int>(out.h), w = static_cast<int>(out.w);
+    const Batch batch{images.as<const std::uint8_t>(), indices.as<const std::int32_t>(), indices.shape[0], out.c, h, w};
+    const Mix mixing = read_mix(mix, w, h);
     const std::int64_t tile_bytes = out.w * lanes;
     auto* tiles =
         static_cast<std::uint8_t*>(context.scratch(static_cast<std::size_t>(out.blocks * out.c * tile_bytes)));
@@ -62,23 +109,29 @@ void augment(Stream& stream, Tensor images, Tensor indices, Tensor clock, Tensor
       std::fill_n(tile, tile_bytes, std::uint8_t{0});
       const float deviation = std.as<const float>()[channel];
       float scale[lanes]{}, shift[lanes]{};
-      Choice choices[lanes];
+      Choice choices[lanes], partners[lanes];
       for (int lane = 0; lane < live; ++lane) {
         scale[lane] = 1.0F / (255.0F * deviation);
         shift[lane] = -mean.as<const float>()[channel] / deviation;
-        choices[lane] = choose(options, index[block * lanes + lane], epoch);
+        const std::int64_t n = block * lanes + lane;
+        choices[lane] = choose(options, batch.index[n], epoch);
+        if (mix.data != nullptr) partners[lane] = choose(options, batch.index[batch.partner(n)], epoch);
       }
-      for (int r = 0; r < h; ++r) {
+      const auto place = [&](int r, bool partner, Columns columns) {
         for (int lane = 0; lane < live; ++lane) {
-          const int from = r + choices[lane].row;
-          if (from < 0 || from >= h) {
-            place_black(w, tile + lane);
-            continue;
-          }
-          const std::int64_t plane = index[block * lanes + lane] * out.c + channel;
-          place_row(images.as<const std::uint8_t>() + (plane * h + from) * w, w, choices[lane], tile + lane);
+          const std::int64_t n = block * lanes + lane;
+          batch.place(partner ? batch.partner(n) : n, channel, r, partner ? partners[lane] : choices[lane], columns,
+                      tile + lane);
         }
-        normalise_row(tile, scale, shift, w, y.as<float>() + out.at(block, channel, r));
+      };
+      for (int r = 0; r < h; ++r) {
+        float* row = y.as<float>() + out.at(block, channel, r);
+        place(r, false, {0, w});
+        if (mixing.cuts(r)) place(r, true, mixing.columns);
+        kernels.row(tile, scale, shift, w, row);
+        if (!mixing.blends()) continue;
+        place(r, true, {0, w});
+        kernels.blend_row(tile, scale, shift, mixing.lambda, w, row);
       }
     });
   });

@@ -55,6 +55,13 @@ struct ScaleBy {
   const float* scalar;
   __device__ float operator()(float x) const { return x * *scalar; }
 };
+struct Lerp {
+  const float* weight;
+  __device__ float operator()(float x, float y) const {
+    const float share = *weight;
+    return share < 0.5F ? y + share * (x - y) : x - (1.0F - share) * (x - y);
+  }
+};
 struct Expand {
   const float* scalar;
   float factor;
@@ -118,6 +125,10 @@ void relu_backward(Stream& stream, Tensor dy, Tensor y, Tensor dx) {
 
 void scale_by(Stream& stream, Tensor x, Tensor scalar, Tensor y) {
   stream.submit("scaleBy", [&](const Op& op) { map_one(op, ScaleBy{scalar.as<const float>()}, x, y); });
+}
+
+void lerp_into(Stream& stream, Tensor x, Tensor weight, Tensor y) {
+  stream.submit("lerpInto", [&](const Op& op) { map_two(op, Lerp{weight.as<const float>()}, x, y, y); });
 }
 
 void expand(Stream& stream, Tensor scalar, float factor, Tensor y) {

@@ -56,6 +56,14 @@ export const div = (a: Tensor, b: Tensor): Tensor => {
 export const scaleShift = (x: Tensor, scale: number, shift = 0): Tensor =>
   record(affine(x, scale, shift), [x], (dy, sink) => sink.tensor(x, () => affine(dy, scale, 0)));
 
+/** x times a device scalar [1], which is taken as a constant. */
+export const scaleBy = (x: Tensor, scalar: Tensor): Tensor => {
+  sameDevice('scaleBy', x, scalar);
+  const scaled = (value: Tensor): Tensor =>
+    Tensor.adopt(x.device, x.device.native.scaleBy(value.handle, scalar.handle));
+  return record(scaled(x), [x], (dy, sink) => sink.tensor(x, () => scaled(dy)));
+};
+
 /** 1 where x > 0, else 0: the derivative of the ReLU. */
 const passed = (x: Tensor): Tensor =>
   consume(affine(x, 0, 1), (ones) => Tensor.adopt(x.device, x.device.native.reluBackward(ones.handle, x.handle)));

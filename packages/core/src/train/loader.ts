@@ -6,6 +6,7 @@ import { scope, unscoped } from '../tensor/scope.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { AnySplit, ImageDataset } from './data.js';
 import { type BatchImages, type ImageStore, imageStore, type Wanted } from './images.js';
+import type { Mixing, Mixture } from './mix.js';
 
 const NO_AUGMENTATION = { pad: 0, flip: false } as const;
 
@@ -13,10 +14,16 @@ const NO_AUGMENTATION = { pad: 0, flip: false } as const;
 export interface BatchTensors {
   readonly x: Tensor;
   readonly labels: Tensor;
+  /** Of images that were mixed with others of their batch. */
+  readonly mixture?: Mixture;
 }
 
 export interface LoaderOptions {
   readonly batchSize: number;
+  /** Micro-batches that a batch is loaded in; divides `batchSize`. Default 1. */
+  readonly parts?: number;
+  /** Mixes the images of each micro-batch that is loaded. */
+  readonly mixing?: Mixing | undefined;
   /** Shuffle and augment: keyed by (seed, epoch, image), so any batch can be had again at any time. Default: in order, unchanged. */
   readonly shuffle?: { readonly seed: number; readonly augment: boolean };
   /** Height and width of the images of an epoch, for streamed splits. Default: those of the data set. */
@@ -32,6 +39,7 @@ const AHEAD = 2;
  */
 export class Loader implements Disposable {
   readonly batchSize: number;
+  readonly parts: number;
   /** Whole batches. */
   readonly batches: number;
   readonly #images: ImageStore;
@@ -52,6 +60,7 @@ export class Loader implements Disposable {
     const [c] = data.imageShape;
     this.#images = imageStore(device, data, split, options.batchSize);
     this.batchSize = options.batchSize;
+    this.parts = options.parts ?? 1;
     this.batches = Math.floor(split.size / options.batchSize);
     this.#size = split.size;
     this.#imageShape = data.imageShape;
@@ -81,9 +90,14 @@ export class Loader implements Disposable {
     this.#indices.write(images);
   }
 
-  /** The selected batch: x [N, C, H, W] of this type, labels [N]. */
-  load(dtype: FloatName = 'f32'): BatchTensors {
-    return this.#load(this.#indices, this.#images.selected(this.#indices), dtype);
+  /** The selected batch, or one of its micro-batches: x [N, C, H, W] of this type, labels [N]. */
+  load(dtype: FloatName = 'f32', part = 0): BatchTensors {
+    const { images, rows } = this.#images.selected(this.#indices);
+    const { mixing } = this.#options;
+    const size = this.batchSize / this.parts;
+    const own = (batch: Tensor): Tensor => (this.parts === 1 ? batch : batch.view(part * size, [size]));
+    const batch = this.#load(own(this.#indices), { images, rows: own(rows) }, dtype, mixing?.numbers(part));
+    return mixing === undefined ? batch : { ...batch, mixture: mixing.mixture(batch.labels, part) };
   }
 
   /**
@@ -103,7 +117,8 @@ export class Loader implements Disposable {
       scope(() => {
         this.#clock.write(Int32Array.of(epoch));
         const indices = this.#device.tensor(picked.indices, [images.length]);
-        return this.#load(indices, picked.tensors(), dtype, augment ? this.#augmentation : NO_AUGMENTATION);
+        const augmentation = augment ? this.#augmentation : NO_AUGMENTATION;
+        return this.#load(indices, picked.tensors(), dtype, undefined, augmentation);
       });
   }
 
@@ -149,6 +164,7 @@ export class Loader implements Disposable {
     indices: Tensor,
     { images, rows }: BatchImages,
     dtype: FloatName,
+    mix: Tensor | undefined,
     { pad, flip } = this.#augmentation,
   ): BatchTensors {
     const { native } = this.#device;
@@ -164,6 +180,7 @@ export class Loader implements Disposable {
       key0,
       key1,
       dtype,
+      mix?.handle ?? 0,
     );
     return {
       x: Tensor.adopt(this.#device, x),

@@ -1,7 +1,6 @@
 import { type FloatName, STATS_SIZE, Stat } from '@s2sam/native';
 import { scaleShift } from '../autograd/elementwise.js';
-import { countCorrect, crossEntropy } from '../autograd/loss.js';
-import { Tape } from '../autograd/tape.js';
+import { copyOf, Tape } from '../autograd/tape.js';
 import type { Graph } from '../device/graph.js';
 import type { Classifier } from '../models/classifier.js';
 import type { Optimizer } from '../optim/optimizer.js';
@@ -12,11 +11,13 @@ import { scope, unscoped } from '../tensor/scope.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { StepCost } from './flopsMeter.js';
 import type { BatchTensors } from './loader.js';
+import { correctOf, lossOf } from './target.js';
 
 /** What the step wrote, read back. */
 export interface StepResult extends OptimizerCounts {
+  /** Mean over the samples. */
   readonly loss: number;
-  /** Samples classified right. */
+  /** Samples classified right; a mixture of two by the label of its larger share. */
   readonly correct: number;
   readonly gradNorm: number;
   /** Norm that divides the perturbation, 0 where there is none. */
@@ -25,19 +26,23 @@ export interface StepResult extends OptimizerCounts {
 
 export interface TrainStepOptions {
   readonly optimizer: Optimizer;
-  /** Makes the batch of the step, images of this type; recorded, so it must read tensors that change in place. */
-  readonly input: (dtype: FloatName) => BatchTensors;
+  /** Makes a micro-batch of the step, images of this type; recorded, so it must read tensors that change in place. */
+  readonly input: (dtype: FloatName, part: number) => BatchTensors;
+  /** Micro-batches of one size, over which a step averages the gradient. Default 1. */
+  readonly parts?: number;
   /** Default 0. */
   readonly labelSmoothing?: number;
   /** Looks at the gradient in the arena before the optimizer's step, where a step needs it; recorded. */
   readonly observe?: () => void;
+  /** Called when the optimizer has taken its step; recorded. */
+  readonly stepped?: () => void;
 }
 
 /** loss, correct, padding up to here; then the optimizer's stats. */
 const STATS_OFFSET = 8;
 
 interface PassOptions {
-  /** Leave loss and count of right answers in the metrics. */
+  /** Leave loss and count of right answers in the metrics, or with `accumulate` add them there. */
   readonly report?: boolean;
   readonly accumulate?: boolean;
   readonly seed?: Tensor | undefined;
@@ -69,7 +74,8 @@ interface Kind {
 
 /**
  * One training step: input, forward, backward, optimizer, metrics. Recorded at its first use (once per kind of step a strategy asks
- * for) and replayed with one native call after that. S2-SAM and SGD take one forward and one backward pass, SAM two.
+ * for) and replayed with one native call after that. S2-SAM and SGD take one forward and one backward pass over each micro-batch, SAM
+ * two: its perturbation is that of the gradient of all of them.
  */
 export class TrainStep implements Disposable {
   readonly state: OptimizerState;
@@ -154,35 +160,68 @@ export class TrainStep implements Disposable {
     this.passes.backward = 0;
     for (const parameter of this.state.arena.parameters) parameter.gradientEverywhere = dense;
     this.model.train();
-    const batch = this.options.input(this.model.dtype);
-    const seed = this.state.lossScale;
-    this.#pass(batch, { report: true, seed });
+    const batchOf = this.#batches();
+    const seed = this.#seed();
+    this.#passes(batchOf, { report: true, seed });
     if (twoPasses) {
       this.state.perturb();
       this.model.trackStatistics(false);
-      this.#pass(batch, { seed });
+      this.#passes(batchOf, { seed });
       this.model.trackStatistics(true);
       if (skip) this.state.restore();
     }
     if (observe) this.state.withUnscaledGradient(() => this.options.observe?.());
-    if (!skip) this.state.step({ unscale });
-    else if (unscale) this.state.unscaleGradient();
+    if (!skip) {
+      this.state.step({ unscale });
+      this.options.stepped?.();
+    } else if (unscale) {
+      this.state.unscaleGradient();
+    }
+  }
+
+  get #parts(): number {
+    return this.options.parts ?? 1;
+  }
+
+  /** The micro-batches: a single one is kept for all passes, several are made anew for each to save memory. */
+  #batches(): (part: number) => BatchTensors {
+    const { input } = this.options;
+    const { dtype } = this.model;
+    if (this.#parts > 1) return (part) => input(dtype, part);
+    const batch = input(dtype, 0);
+    return () => batch;
+  }
+
+  /** What the loss of a micro-batch is multiplied by: loss scale / micro-batches; undefined: 1. */
+  #seed(): Tensor | undefined {
+    const { lossScale } = this.state;
+    if (this.#parts === 1) return lossScale;
+    const seed = lossScale === undefined ? this.model.device.zeros([1]) : copyOf(lossScale);
+    if (lossScale === undefined) seed.fill(1);
+    return scaleShift(seed, 1 / this.#parts);
+  }
+
+  /** Forward and backward over all micro-batches: leaves the mean gradient in the arena. */
+  #passes(batchOf: (part: number) => BatchTensors, options: PassOptions): void {
+    for (let part = 0; part < this.#parts; part++) {
+      scope(() => this.#pass(batchOf(part), { ...options, accumulate: part > 0 }));
+    }
   }
 
   /** Forward and backward, with the loss multiplied by `seed`; a gradient of a parameter the loss does not depend on is zero. */
-  #pass({ x, labels }: BatchTensors, options: PassOptions = {}): void {
+  #pass({ x, ...target }: BatchTensors, options: PassOptions = {}): void {
     const { report = false, accumulate = false, seed, temperature = 1, forward = (pass) => pass() } = options;
     const { labelSmoothing = 0 } = this.options;
     const tape = new Tape();
     const { loss, logits } = tape.record(() => {
       const logits = forward(() => this.model.forward(x));
       const scaled = temperature === 1 ? logits : scaleShift(logits, 1 / temperature, 0);
-      return { logits, loss: crossEntropy(scaled, labels, { labelSmoothing }) };
+      return { logits, loss: lossOf(scaled, target, { labelSmoothing }) };
     });
     this.passes.forward += 1;
     if (report) {
-      this.#metric(0, loss);
-      this.#metric(1, countCorrect(logits, labels));
+      this.#metric(0, loss, 1 / this.#parts, accumulate);
+      this.#metric(1, correctOf(logits, target), 1, accumulate);
     }
     tape.backward(loss, seed, { accumulate, release: { keep: [] } });
     this.passes.backward += 1;
@@ -191,8 +230,11 @@ export class TrainStep implements Disposable {
     }
   }
 
-  #metric(slot: number, value: Tensor): void {
-    this.#metrics.view(slot, [1]).copyFrom(value);
+  #metric(slot: number, value: Tensor, factor: number, accumulate: boolean): void {
+    const { native } = this.model.device;
+    const metric = this.#metrics.view(slot, [1]);
+    if (!accumulate) metric.fill(0);
+    native.addInto(value.handle, factor, metric.handle);
   }
 
   async #read(): Promise<StepResult> {
