@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
-/** @returns {Record<'addon' | 'cpu' | 'cpuKernels' | 'cuda' | 'cudaKernels', string[]>} paths relative to native/ */
+/** @returns {Record<'addon' | 'images' | 'cpu' | 'cpuKernels' | 'cuda' | 'cudaKernels', string[]>} paths relative to native/ */
 export const readSources = () => JSON.parse(readFileSync(new URL('../sources.json', import.meta.url), 'utf8'));
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -6,7 +6,7 @@ import { readSources } from '../scripts/sources.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const sources = readSources();
-const groups = ['addon', 'cpu', 'cpuKernels', 'cuda', 'cudaKernels'] as const;
+const groups = ['addon', 'images', 'cpu', 'cpuKernels', 'cuda', 'cudaKernels'] as const;
 /** What node-gyp builds, which knows no nvcc. */
 const gypGroups = ['addon', 'cpu', 'cpuKernels', 'images'] as const;
 
@@ -18,7 +18,7 @@ const onDisk = (folder: string): string[] =>
 describe('sources.json', () => {
   it('names every source file there is, once', () => {
     const listed = groups.flatMap((group) => sources[group]);
-    const there = ['addon', 'memory', 'shape', 'cpu', 'cuda'].flatMap((folder) => onDisk(`src/${folder}`));
+    const there = ['addon', 'images', 'images_addon', 'memory', 'shape', 'cpu', 'cuda'].flatMap((folder) => onDisk(`src/${folder}`));
     expect([...listed].sort()).toEqual([...there].sort());
   });
 
