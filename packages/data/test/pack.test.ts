@@ -74,8 +74,10 @@ describe.skipIf(!decodes)('a packed store (needs libjpeg-turbo)', () => {
     const root = await tree(1);
     await pack(root, target(), { resolution: 60, quality: 95 });
     const store = await readFile(target());
-    for (const kind of ['half_colours', 'full_colours', 'grey', 'small']) expect(store.includes(Buffer.from(file(kind)))).toBe(true);
-    for (const kind of ['cmyk', 'progressive', 'large', 'png']) expect(store.includes(Buffer.from(file(kind)))).toBe(false);
+    for (const kind of ['half_colours', 'full_colours', 'grey', 'small'])
+      expect(store.includes(Buffer.from(file(kind)))).toBe(true);
+    for (const kind of ['cmyk', 'progressive', 'large', 'png'])
+      expect(store.includes(Buffer.from(file(kind)))).toBe(false);
     expect(store.length).toBeLessThan(4 * [...kinds].reduce((sum, kind) => sum + file(kind).length, 0));
     const [stored, files] = [await pixelsOf(target()), await pixelsOf(root)];
     expect(close(stored[0] as Uint8Array, files[0] as Uint8Array)).toBeLessThan(8);
