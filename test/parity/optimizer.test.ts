@@ -1,77 +1,10 @@
-import {
-  BatchNorm2d,
-  Classifier,
-  Conv2d,
-  constant,
-  type Device,
-  globalAvgPool,
-  initialize,
-  Linear,
-  type Optimizer,
-  type SharpnessOptions,
-  s2sam,
-  sam,
-  sgd,
-  streamKey,
-  type Tensor,
-  TrainStep,
-} from '@s2sam/core';
+import { TrainStep } from '@s2sam/core';
 import { expect, it } from 'vitest';
 import { integers, keyOf, normal } from '../support/counter.js';
 import { eachDevice } from '../support/devices.js';
 import { golden, type Params } from '../support/golden.js';
+import { applyMasks, optimizerOf, type SmallNet, smallNet } from '../support/smallNet.js';
 import '../support/matchers.js';
-
-/** conv-bn-relu-conv-bn-relu-gap-linear, as `SmallNet` of the golden files. */
-class SmallNet extends Classifier {
-  readonly conv1 = new Conv2d(3, 8, { kernel: 3, padding: 1 });
-  readonly bn1 = new BatchNorm2d(8);
-  readonly conv2 = new Conv2d(8, 16, { kernel: 3, stride: 2, padding: 1 });
-  readonly bn2 = new BatchNorm2d(16);
-  readonly fc = new Linear(16, 10);
-
-  constructor() {
-    super('smallnet', 10, 3);
-  }
-
-  forward(x: Tensor): Tensor {
-    const hidden = this.bn1.apply(this.conv1.forward(x), { relu: true });
-    return this.fc.forward(globalAvgPool(this.bn2.apply(this.conv2.forward(hidden), { relu: true })));
-  }
-}
-
-/** Gives parameters random masks, as the golden files drew them, before training begins. */
-function applyMasks(model: Classifier, densities: Readonly<Record<string, number>>, seed: number): void {
-  for (const [name, density] of Object.entries(densities)) {
-    const parameter = model.namedParameters().get(name);
-    if (parameter === undefined) throw new Error(`the model has no parameter ${name}`);
-    const mask = model.arena.addMask(parameter);
-    mask.random(Math.round(density * parameter.size), streamKey(seed, `mask/${name}`));
-    mask.apply(parameter.value);
-  }
-}
-
-function optimizerOf({
-  kind,
-  lr,
-  momentum,
-  nesterov,
-  weightDecay,
-  decayWeightsOnly,
-  maxGradNorm,
-  ...rest
-}: Params): Optimizer {
-  const given = { momentum, nesterov, weightDecay, decayWeightsOnly, maxGradNorm };
-  const base = sgd({
-    lr: constant(lr),
-    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
-  });
-  if (kind === 'sgd') return base;
-  const sharpness: SharpnessOptions = Object.fromEntries(
-    ['rho', 'policy', 'adaptive'].filter((name) => name in rest).map((name) => [name, rest[name]]),
-  );
-  return kind === 'sam' ? sam(base, sharpness) : s2sam(base, sharpness);
-}
 
 /** The losses and gradient norms of all steps, on batches drawn as the golden files drew them. */
 async function runSteps(model: SmallNet, params: Params): Promise<{ losses: number[]; gradNorms: number[] }> {
@@ -91,11 +24,9 @@ async function runSteps(model: SmallNet, params: Params): Promise<{ losses: numb
   return { losses: results.map(({ loss }) => loss), gradNorms: results.map(({ gradNorm }) => gradNorm) };
 }
 
-const newNet = (device: Device, seed: number): SmallNet => initialize(new SmallNet(), { device, seed });
-
 eachDevice('20 optimizer steps on a small net', (device) => {
   it.each(golden('optimizers'))('$name', async ({ params, output, has }) => {
-    using model = newNet(device, params.seed);
+    using model = smallNet(device, params.seed);
     applyMasks(model, params.masks ?? {}, params.seed);
     const { losses, gradNorms } = await runSteps(model, params);
     expect(losses).toBeCloseToTensor(output('losses'));

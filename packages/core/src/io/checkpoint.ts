@@ -11,6 +11,8 @@ const FORMAT = '1';
 /** Tensors of ours beside PyTorch's names, e.g. `s2sam.mask.conv1.weight`. */
 const PREFIX = 's2sam.';
 const MEMORY = `${PREFIX}memory.`;
+/** The moving average of the weights. */
+const EMA = `${PREFIX}ema.`;
 
 /** Where a training stood; everything that is not a tensor. */
 export interface TrainingPosition {
@@ -18,6 +20,9 @@ export interface TrainingPosition {
   readonly step: number;
   readonly totalSteps: number;
   readonly batchSize: number;
+  readonly accumulate: number;
+  /** Decay of the moving average that the file holds; 0: none. */
+  readonly ema: number;
   readonly seed: number;
   readonly dataset: string;
   readonly optimizer: string;
@@ -109,8 +114,16 @@ async function writeTensors(
 
 /** What a mask strategy remembers, as a checkpoint holds it; of the moment of the call. */
 export async function readMemory(memory: ReadonlyMap<string, Tensor>): Promise<readonly NamedTensor[]> {
-  return await Promise.all([...memory].map(([name, tensor]) => stored(`${MEMORY}${name}`, tensor)));
+  return await readTensors(MEMORY, memory);
 }
+
+/** The moving average of weights and statistics, as a checkpoint holds it; of the moment of the call. */
+export async function readAverage(average: ReadonlyMap<string, Tensor>): Promise<readonly NamedTensor[]> {
+  return await readTensors(EMA, average);
+}
+
+const readTensors = (prefix: string, tensors: ReadonlyMap<string, Tensor>): Promise<NamedTensor[]> =>
+  Promise.all([...tensors].map(([name, tensor]) => stored(`${prefix}${name}`, tensor)));
 
 /**
  * Writes a checkpoint of a model that was not trained here: weights, statistics and masks, at step 0 and without the state of an
@@ -127,6 +140,8 @@ export async function writeImported(
     step: 0,
     totalSteps: 1,
     batchSize: 1,
+    accumulate: 1,
+    ema: 0,
     seed: 0,
     dataset,
     optimizer: 'none',
@@ -184,23 +199,46 @@ export function batchCounts(model: Classifier, steps: number): NamedTensor[] {
     }));
 }
 
+export interface LoadWeightsOptions {
+  /** Take the moving average of weights and statistics instead. Default false. */
+  readonly average?: boolean;
+}
+
 /**
- * Loads weights, running statistics and masks into a model of the same shape. Throws CheckpointError that lists what does not fit;
- * the model is then unchanged.
+ * Loads weights, running statistics and masks into a model of the same shape. Throws CheckpointError that lists what does not fit, or
+ * where the average is wanted and there is none; the model is then unchanged.
  */
-export function loadWeights(model: Classifier, checkpoint: Checkpoint): void {
+export function loadWeights(
+  model: Classifier,
+  checkpoint: Checkpoint,
+  { average = false }: LoadWeightsOptions = {},
+): void {
   const parameters = model.namedParameters();
   const buffers = model.namedBuffers();
   checkNames(checkpoint, [...parameters.keys(), ...buffers.keys()]);
-  const wanted = [...parameters].map(([name, { shape }]) => ({ name, shape }));
-  for (const [name, { shape }] of buffers) wanted.push({ name, shape });
-  checkShapes(checkpoint, wanted);
-  for (const [name, parameter] of parameters) {
-    write(checkpoint, name, parameter.value);
-    loadMask(model, parameter, checkpoint);
-  }
-  for (const [name, { tensor }] of buffers) write(checkpoint, name, tensor);
+  const values = new Map([...parameters].map(([name, { value }]) => [name, value]));
+  for (const [name, { tensor }] of buffers) values.set(name, tensor);
+  if (average) loadAverage(values, checkpoint);
+  else loadNamed(values, '', checkpoint);
+  for (const parameter of parameters.values()) loadMask(model, parameter, checkpoint);
   model.arena.resetWorking();
+}
+
+/** Loads the moving average of a checkpoint into tensors by the names of parameters and buffers. Throws CheckpointError. */
+export function loadAverage(tensors: ReadonlyMap<string, Tensor>, checkpoint: Checkpoint): void {
+  if (![...checkpoint.tensors.keys()].some((name) => name.startsWith(EMA))) {
+    throw new CheckpointError(
+      `checkpoint ${checkpoint.path} holds no moving average of the weights; only trainings with ema keep one`,
+      { op: 'loadWeights' },
+    );
+  }
+  loadNamed(tensors, EMA, checkpoint);
+}
+
+function loadNamed(tensors: ReadonlyMap<string, Tensor>, prefix: string, checkpoint: Checkpoint): void {
+  const named = [...tensors].map(([name, tensor]) => ({ name: `${prefix}${name}`, tensor, shape: tensor.shape }));
+  checkShapes(checkpoint, named);
+  for (const { name, tensor } of named) write(checkpoint, name, tensor);
 }
 
 /** Loads the optimizer's momentum and previous gradient, after `loadWeights`. */
@@ -209,11 +247,7 @@ export function loadOptimizer(model: Classifier, checkpoint: Checkpoint): void {
     { name: `${PREFIX}momentum.${name}`, tensor: storage.momentum },
     { name: `${PREFIX}gradient.${name}`, tensor: storage.gradient },
   ]);
-  checkShapes(
-    checkpoint,
-    states.map(({ name, tensor }) => ({ name, shape: tensor.shape })),
-  );
-  for (const { name, tensor } of states) write(checkpoint, name, tensor);
+  loadNamed(new Map(states.map(({ name, tensor }) => [name, tensor])), '', checkpoint);
 }
 
 /** What the mask strategy remembered (F32) and which weights were ever alive (U32), by their names. */

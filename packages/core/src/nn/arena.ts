@@ -100,6 +100,11 @@ export class ParameterArena implements Disposable {
     return mask;
   }
 
+  /** Windows on a flat array of the arena's size, by the names of the parameters. The caller disposes them. */
+  windows(flat: Tensor): Map<string, Tensor> {
+    return new Map(this.#slots.map(({ parameter, offset }) => [parameter.name, flat.view(offset, parameter.shape)]));
+  }
+
   [Symbol.dispose](): void {
     for (const owned of this.#owned.reverse()) owned[Symbol.dispose]();
     this.#owned.length = 0;

@@ -121,15 +121,25 @@ export abstract class Module implements Disposable {
 
   /** All parameters as flat arrays. */
   get arena(): ParameterArena {
-    if (this.#arena === undefined) {
-      throw new ArgumentError(
-        `${this.constructor.name} has no parameters on a device yet; call initialize(model, { device })`,
-        {
-          op: 'initialize',
-        },
-      );
-    }
+    if (this.#arena === undefined) throw this.#noStorage();
     return this.#arena;
+  }
+
+  /** All buffers as one flat array. */
+  get flatBuffers(): Tensor {
+    if (this.#buffers === undefined) throw this.#noStorage();
+    return this.#buffers;
+  }
+
+  /** Windows on an array like `flatBuffers`, by the names of the buffers. The caller disposes them. */
+  bufferWindows(flat: Tensor): Map<string, Tensor> {
+    let offset = 0;
+    const windows = [...this.namedBuffers()].map(([name, { shape }]): [string, Tensor] => {
+      const window = flat.view(offset, shape);
+      offset += window.size;
+      return [name, window];
+    });
+    return new Map(windows);
   }
 
   get device(): Device {
@@ -155,13 +165,11 @@ export abstract class Module implements Disposable {
           sizes.reduce((sum, size) => sum + size, 0),
         ),
       ]);
-      let offset = 0;
+      this.#views = [...this.bufferWindows(this.#buffers).values()];
       for (const [index, buffer] of buffers.entries()) {
-        const view = this.#buffers.view(offset, buffer.shape);
+        const view = this.#views[index] as Tensor;
         view.fill(buffer.initial);
         buffer.bind(view);
-        this.#views.push(view);
-        offset += sizes[index] as number;
       }
       const noises = [...this.walk()].filter((entry): entry is [string, Noise] => entry[1] instanceof Noise);
       if (noises.length === 0) return;
@@ -179,6 +187,13 @@ export abstract class Module implements Disposable {
     this.#clock = undefined;
     this.#buffers = undefined;
     this.#arena = undefined;
+  }
+
+  #noStorage(): ArgumentError {
+    return new ArgumentError(
+      `${this.constructor.name} has no parameters on a device yet; call initialize(model, { device })`,
+      { op: 'initialize' },
+    );
   }
 
   #each(visit: (module: Module) => void): void {

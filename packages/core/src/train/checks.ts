@@ -9,6 +9,9 @@ export interface Description {
   readonly optimizer: string;
   readonly sparsity: string;
   readonly batchSize: number;
+  readonly accumulate: number;
+  /** Decay of the moving average; 0: there is none. */
+  readonly ema: number;
   readonly seed: number;
   readonly dtype: FloatName;
   readonly datasetName: string;
@@ -24,6 +27,23 @@ export function checkModel(model: Classifier, { data }: TrainOptions): void {
   );
 }
 
+/** Throws ArgumentError for numbers out of their range. */
+export function checkOptions({ mixup = 0, cutmix = 0, ema }: TrainOptions): void {
+  for (const [name, alpha] of Object.entries({ mixup, cutmix })) {
+    if (alpha >= 0 && Number.isFinite(alpha)) continue;
+    throw new ArgumentError(
+      `train: ${name} is ${alpha}; give the alpha of a Beta distribution, above 0, or 0 for none`,
+      {
+        op: 'train',
+      },
+    );
+  }
+  if (ema === undefined || (ema.decay > 0 && ema.decay < 1)) return;
+  throw new ArgumentError(`train: ema.decay is ${ema.decay}; it must lie between 0 and 1, as 0.9999 does`, {
+    op: 'train',
+  });
+}
+
 /** Only the training that wrote a checkpoint may go on from it. */
 export function checkResume(found: TrainingPosition, totalSteps: number, wanted: Description): void {
   const pairs: [string, unknown, unknown][] = [
@@ -31,6 +51,8 @@ export function checkResume(found: TrainingPosition, totalSteps: number, wanted:
     ['optimizer', found.optimizer, wanted.optimizer],
     ['sparsity', found.sparsity, wanted.sparsity],
     ['batchSize', found.batchSize, wanted.batchSize],
+    ['accumulate', found.accumulate, wanted.accumulate],
+    ['ema', found.ema, wanted.ema],
     ['seed', found.seed, wanted.seed],
     ['dtype', found.dtype, wanted.dtype],
   ];

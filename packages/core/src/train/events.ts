@@ -43,7 +43,11 @@ export interface StartEvent {
     readonly trainSize: number;
     readonly testSize: number;
   };
+  /** Images of a micro-batch, and micro-batches of a step. */
   readonly batchSize: number;
+  readonly accumulate: number;
+  /** Decay of the moving average of the weights; 0: there is none. */
+  readonly ema: number;
   readonly stepsPerEpoch: number;
   readonly totalSteps: number;
   /** Steps done before this run (> 0 after resume). */
@@ -117,6 +121,9 @@ export interface EpochEvent {
   readonly testAccuracy: number | undefined;
   /** Since the density last fell: a denser network's accuracy is another network's. */
   readonly bestTestAccuracy: number | undefined;
+  /** Of the moving average of the weights. */
+  readonly testLossEma: number | undefined;
+  readonly testAccuracyEma: number | undefined;
   /** Time the evaluation took. */
   readonly testSeconds: number | undefined;
   /** Training time of the whole run so far, seconds, evaluation excluded; carried over by resume. */

@@ -23,8 +23,8 @@ export class TrainingLength {
   readonly #epochsPerRound: number;
 
   /** Throws ArgumentError for options that give no length. */
-  constructor(options: TrainOptions, batchSize: number) {
-    this.stepsPerEpoch = stepsPerEpochOf(options, batchSize);
+  constructor(options: TrainOptions, stepImages: number) {
+    this.stepsPerEpoch = stepsPerEpochOf(options, stepImages);
     this.roundSteps = roundStepsOf(options, this.stepsPerEpoch);
     const { rounds } = options.sparsity ?? {};
     this.totalSteps = this.roundSteps * positiveInteger('train', 'rounds.count', rounds?.count ?? 1);
@@ -60,11 +60,12 @@ export class TrainingLength {
   }
 }
 
-function stepsPerEpochOf({ data }: TrainOptions, batchSize: number): number {
-  const stepsPerEpoch = Math.floor(data.train.size / batchSize);
+function stepsPerEpochOf({ data, accumulate = 1 }: TrainOptions, stepImages: number): number {
+  const stepsPerEpoch = Math.floor(data.train.size / stepImages);
   if (stepsPerEpoch > 0) return stepsPerEpoch;
   throw new ArgumentError(
-    `train: ${data.name} has ${data.train.size} training images, fewer than the batch size ${batchSize}; lower batchSize`,
+    `train: ${data.name} has ${data.train.size} training images, fewer than the ${stepImages} of a step; ` +
+      `lower batchSize${accumulate > 1 ? ' or accumulate' : ''}`,
     { op: 'train' },
   );
 }

@@ -2,6 +2,7 @@ import type { Checkpoint } from '../io/checkpoint.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import type { MaskStrategy } from '../sparsity/strategy.js';
 import type { AnySplit, ImageDataset } from './data.js';
+import type { EmaOptions } from './ema.js';
 import type { TrainEvent } from './events.js';
 
 export interface TrainOptions {
@@ -12,10 +13,24 @@ export interface TrainOptions {
   /** Length of the training; give exactly one of the two. A fraction of an epoch is rounded to whole steps. */
   readonly epochs?: number;
   readonly steps?: number;
-  /** Default 128. The last, smaller batch of an epoch is left out. */
+  /** Images of one forward and backward pass. Default 128. The last images of an epoch that make no whole step are left out. */
   readonly batchSize?: number;
+  /**
+   * Gradient accumulation: micro-batches of `batchSize` images whose gradients a step averages, each with batch statistics of its own.
+   * The perturbation of SAM and S2-SAM is that of the whole step. Default 1.
+   */
+  readonly accumulate?: number;
   /** Default 0. */
   readonly labelSmoothing?: number;
+  /**
+   * Mix every image with another of its micro-batch, and the loss likewise: alpha of the Beta(alpha, alpha) that the share is drawn from,
+   * once for a micro-batch. Mixup (Zhang et al. 2018) adds pixels, CutMix (Yun et al. 2019) replaces a box; given both, either is taken
+   * with probability 1/2. Default 0: off.
+   */
+  readonly mixup?: number;
+  readonly cutmix?: number;
+  /** Keep a moving average of weights and statistics, and evaluate it too. Default: none. */
+  readonly ema?: EmaOptions;
   /**
    * Height and width of the training images by epoch, for streamed data sets (progressive resizing). Default: those of the data set, at
    * which networks are tested in any case.

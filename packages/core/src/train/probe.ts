@@ -104,10 +104,15 @@ async function norm(tensors: readonly Tensor[]): Promise<number> {
 
 function firstBatches(loader: Loader, batches: number): Selection[] {
   positiveInteger(op, 'batches', batches);
+  const size = loader.batchSize / loader.parts;
   return Array.from({ length: batches }, (_, batch) => {
     const epoch = Math.floor(batch / loader.batches);
-    return { epoch, indices: loader.indicesOf(epoch, batch % loader.batches) };
-  });
+    const indices = loader.indicesOf(epoch, batch % loader.batches);
+    return Array.from({ length: loader.parts }, (_, part) => ({
+      epoch,
+      indices: indices.subarray(part * size, (part + 1) * size),
+    }));
+  }).flat();
 }
 
 /** Images of each class in the shuffled order of `round`, class after class, cut between classes. */

@@ -1,19 +1,21 @@
 import { ArgumentError, NonFiniteError } from '../errors.js';
 import {
+  loadAverage,
   loadOptimizer,
   loadWeights,
   memoryOf,
+  readAverage,
   readMemory,
   type TrainingPosition,
   writeCheckpoint,
 } from '../io/checkpoint.js';
 import type { NamedTensor } from '../io/safetensors.js';
 import type { Classifier } from '../models/classifier.js';
-import type { OptimizerCounts } from '../optim/state.js';
 import { densityOf, SparsityState } from '../sparsity/state.js';
 import type { StepNeeds } from '../sparsity/strategy.js';
-import { positiveInteger } from '../tensor/tensor.js';
-import { checkModel, checkResume, type Description } from './checks.js';
+import { type Batching, batchingOf } from './batching.js';
+import { checkModel, checkOptions, checkResume, type Description } from './checks.js';
+import { Ema } from './ema.js';
 import type {
   EndEvent,
   EpochEvent,
@@ -25,21 +27,15 @@ import type {
   WarningEvent,
 } from './events.js';
 import { FlopsMeter } from './flopsMeter.js';
+import { TrainInput } from './input.js';
 import { LazyEvaluator } from './lazyEvaluator.js';
 import { TrainingLength } from './length.js';
-import { Loader } from './loader.js';
 import { nonFiniteParameter } from './nonFinite.js';
 import type { Run, TrainOptions } from './options.js';
 import { probeCurvature, probeGradient } from './probe.js';
 import { descriptionOf, settingOf } from './setting.js';
 import { type StepResult, TrainStep } from './step.js';
-
-/** Sums over the steps of an epoch. */
-interface EpochSums {
-  loss: number;
-  correct: number;
-  steps: number;
-}
+import { Tally } from './tally.js';
 
 /** A step that has been enqueued. */
 interface Pending {
@@ -50,12 +46,10 @@ interface Pending {
   readonly dataWaitMs: number;
 }
 
-const noSums = (): EpochSums => ({ loss: 0, correct: 0, steps: 0 });
-
 class Training implements Run {
   readonly #model: Classifier;
   readonly #options: TrainOptions;
-  readonly #batchSize: number;
+  readonly #batching: Batching;
   readonly #description: Description;
   readonly #seed: number;
   readonly #length: TrainingLength;
@@ -67,24 +61,22 @@ class Training implements Run {
   #imageSize: number | undefined;
   /** Rounds done, their masks and weights included. */
   #round: number;
-  #sums: EpochSums;
-  #trainSeconds: number;
-  #counts: OptimizerCounts;
-  #bestTestAccuracy: number | undefined;
-  #lastTestAccuracy: number | undefined;
+  readonly #tally: Tally;
+  #ema: Ema | undefined;
   #clock = performance.now();
   #started = false;
   #kernelsTold = false;
-  /** Of the strategy, once the iteration is over. */
+  /** Tensors beside those of the model, once the iteration is over. */
   #finalMemory: readonly NamedTensor[] | undefined;
 
   constructor(model: Classifier, options: TrainOptions) {
     this.#model = model;
     this.#options = options;
-    this.#batchSize = positiveInteger('train', 'batchSize', options.batchSize ?? 128);
+    checkOptions(options);
+    this.#batching = batchingOf(options);
     this.#seed = options.seed ?? 0;
-    this.#description = descriptionOf(model, options, this.#batchSize);
-    this.#length = new TrainingLength(options, this.#batchSize);
+    this.#description = descriptionOf(model, options, this.#batching);
+    this.#length = new TrainingLength(options, this.#batching.images);
     checkModel(model, options);
     const position = options.resume?.position;
     if (options.resume !== undefined) checkResume(options.resume.position, this.#length.totalSteps, this.#description);
@@ -93,14 +85,7 @@ class Training implements Run {
     this.#startStep = position?.step ?? 0;
     this.#step = this.#startStep;
     this.#round = position?.round ?? 0;
-    this.#sums = {
-      loss: position?.epochLoss ?? 0,
-      correct: position?.epochCorrect ?? 0,
-      steps: position?.epochSteps ?? 0,
-    };
-    this.#counts = position?.counts ?? { skippedSteps: 0, skippedPerturbations: 0, lossScale: 0, goodSteps: 0 };
-    this.#trainSeconds = position?.trainSeconds ?? 0;
-    this.#bestTestAccuracy = position?.bestTestAccuracy ?? undefined;
+    this.#tally = new Tally(position);
   }
 
   async save(path: string, extra: Readonly<Record<string, string>> = {}): Promise<void> {
@@ -112,45 +97,51 @@ class Training implements Run {
         { op: 'save' },
       );
     }
-    const memory = this.#finalMemory ?? readMemory(this.#sparsity.memory);
+    const memory = this.#finalMemory ?? this.#memory();
     await writeCheckpoint(path, this.#model, () => this.#position(step), extra, memory);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainEvent> {
     if (this.#started) throw new ArgumentError('train: a run can be iterated once; call train again', { op: 'train' });
     this.#started = true;
-    const { data, optimizer, augment = true, labelSmoothing = 0, imageSize } = this.#options;
-    using loader = new Loader(this.#model.device, data, data.train, {
-      batchSize: this.#batchSize,
-      shuffle: { seed: this.#seed, augment },
-      ...(imageSize === undefined ? {} : { imageSize }),
-    });
+    const { optimizer, labelSmoothing = 0, ema: emaOptions } = this.#options;
+    using input = new TrainInput(this.#model.device, this.#options, this.#batching);
     using sparsity = this.#sparsity;
+    using ema = emaOptions === undefined ? undefined : new Ema(this.#model, emaOptions);
+    this.#ema = ema;
     await using _ = { [Symbol.asyncDispose]: () => this.#keepMemory() };
     using trainStep = new TrainStep(this.#model, {
       optimizer,
       labelSmoothing,
-      input: (dtype) => loader.load(dtype),
+      parts: this.#batching.accumulate,
+      input: (dtype, part) => input.load(dtype, part),
       observe: () => sparsity.observe(),
+      stepped: () => ema?.update(),
     });
-    using evaluation = new LazyEvaluator(this.#model, this.#options, this.#batchSize);
-    await this.#begin(trainStep, loader);
+    using evaluation = new LazyEvaluator(this.#model, this.#options, this.#batching.batchSize);
+    await this.#begin(trainStep, input);
     yield await this.#startEvent();
     yield* this.#warnings();
-    yield* this.#loop(trainStep, loader, evaluation);
+    yield* this.#loop(trainStep, input, evaluation);
   }
 
-  /** Reads what the strategy remembers before its tensors go, so that `save` still works. After a fault there is nothing to keep. */
+  /** Reads what strategy and average hold before their tensors go, so that `save` still works. After a fault there is nothing to keep. */
   async #keepMemory(): Promise<void> {
-    this.#finalMemory = await readMemory(this.#sparsity.memory).catch(() => []);
+    this.#finalMemory = await this.#memory().catch(() => []);
   }
 
-  async *#loop(trainStep: TrainStep, loader: Loader, evaluation: LazyEvaluator): AsyncGenerator<TrainEvent> {
+  /** What a checkpoint holds beside the model and the optimizer; of the moment of the call. */
+  async #memory(): Promise<readonly NamedTensor[]> {
+    const average = this.#ema === undefined ? [] : readAverage(this.#ema.tensors);
+    return (await Promise.all([readMemory(this.#sparsity.memory), average])).flat();
+  }
+
+  async *#loop(trainStep: TrainStep, input: TrainInput, evaluation: LazyEvaluator): AsyncGenerator<TrainEvent> {
     const { totalSteps } = this.#length;
     const aborted = (): boolean => this.#options.signal?.aborted === true;
     const firstImageStep = this.#step;
-    const secondsBefore = this.#trainSeconds;
-    let epochStart = { seconds: this.#trainSeconds, step: this.#step };
+    const secondsBefore = this.#tally.trainSeconds;
+    let epochStart = { seconds: secondsBefore, step: this.#step };
     let pending: Pending | undefined;
     this.#clock = performance.now();
     while (this.#step < totalSteps && !aborted()) {
@@ -164,7 +155,7 @@ class Training implements Run {
         yield* this.#report(pending);
         pending = undefined;
       }
-      const next = await this.#enqueue(trainStep, loader, needs);
+      const next = await this.#enqueue(trainStep, input, needs);
       if (pending !== undefined) yield* this.#report(pending);
       pending = next;
       const epochEnds = this.#length.endsEpoch(this.#step);
@@ -180,25 +171,29 @@ class Training implements Run {
       }
       pending = undefined;
       if (!epochEnds) continue;
-      const images = (this.#step - epochStart.step) * this.#batchSize;
-      const imagesPerSecond = images / (this.#trainSeconds - epochStart.seconds);
-      yield await this.#epochEvent(evaluation, imagesPerSecond);
-      epochStart = { seconds: this.#trainSeconds, step: this.#step };
+      yield await this.#epochEvent(evaluation, this.#speed(epochStart));
+      epochStart = { seconds: this.#tally.trainSeconds, step: this.#step };
       this.#clock = performance.now();
     }
     if (pending !== undefined) yield* this.#report(pending);
-    const images = (this.#step - firstImageStep) * this.#batchSize;
-    yield this.#endEvent(images / Math.max(1e-9, this.#trainSeconds - secondsBefore));
+    yield this.#endEvent(this.#speed({ step: firstImageStep, seconds: secondsBefore }));
+  }
+
+  /** Images per second of training since then. */
+  #speed(since: { readonly step: number; readonly seconds: number }): number {
+    const images = (this.#step - since.step) * this.#batching.images;
+    return images / Math.max(1e-9, this.#tally.trainSeconds - since.seconds);
   }
 
   /** Loads the checkpoint, or lets the strategy choose the first masks. */
-  async #begin(trainStep: TrainStep, loader: Loader): Promise<void> {
+  async #begin(trainStep: TrainStep, { loader }: TrainInput): Promise<void> {
     const { resume } = this.#options;
     const { state } = trainStep;
     if (resume !== undefined) {
       loadWeights(this.#model, resume);
       loadOptimizer(this.#model, resume);
       await this.#sparsity.load(resume.position.strategyState, memoryOf(resume), this.#moment());
+      if (this.#ema !== undefined) loadAverage(this.#ema.tensors, resume);
       if (this.#step > 0) {
         state.prepare(this.#length.at(this.#step - 1).progress, this.#needs(this.#step - 1).plain);
         if (state.optimizer.kind === 's2sam') state.perturb();
@@ -218,25 +213,21 @@ class Training implements Run {
     this.#rememberForRewinding();
     state.restore();
     this.#model.arena.gradient.fill(0);
+    this.#ema?.reset();
   }
 
-  async #enqueue(trainStep: TrainStep, loader: Loader, needs: StepNeeds): Promise<Pending> {
+  async #enqueue(trainStep: TrainStep, input: TrainInput, needs: StepNeeds): Promise<Pending> {
     const step = this.#step;
-    const { epoch, epochOfRound, batch, progress } = this.#length.at(step);
+    const place = this.#length.at(step);
+    const { epoch, epochOfRound, progress } = place;
     const begin = performance.now();
-    await loader.select(epochOfRound, batch);
+    await input.select(place);
     this.#fitImages(trainStep, epochOfRound);
     const dataWaitMs = performance.now() - begin;
-    const sums = this.#sums;
-    const result = trainStep.run(progress, needs).then((value) => {
-      sums.loss += value.loss;
-      sums.correct += value.correct;
-      sums.steps += 1;
-      this.#counts = value;
-      return value;
-    });
+    this.#ema?.prepare(progress.step);
+    const result = this.#tally.counting(trainStep.run(progress, needs));
     result.catch(() => undefined); // awaited one step later
-    this.#flops.add({ ...trainStep.cost(progress, needs), images: this.#batchSize });
+    this.#flops.add({ ...trainStep.cost(progress, needs), images: this.#batching.images });
     this.#step = step + 1;
     this.#rememberForRewinding();
     return { step: this.#step, epoch, lr: trainStep.state.lr(progress), result, dataWaitMs };
@@ -258,21 +249,21 @@ class Training implements Run {
     const now = performance.now();
     const stepMs = now - this.#clock;
     this.#clock = now;
-    this.#trainSeconds += stepMs / 1000;
+    this.#tally.trainSeconds += stepMs / 1000;
     const { density } = densityOf(this.#model.arena);
     return {
       type: 'step',
       step,
       epoch,
       loss,
-      accuracy: correct / this.#batchSize,
+      accuracy: correct / this.#batching.images,
       lr,
       gradNorm,
       skippedSteps,
       lossScale: lossScale === 0 ? undefined : lossScale,
       stepMs,
       dataWaitMs,
-      imagesPerSecond: (this.#batchSize * 1000) / stepMs,
+      imagesPerSecond: (this.#batching.images * 1000) / stepMs,
       density,
     };
   }
@@ -300,6 +291,7 @@ class Training implements Run {
     this.#round += 1;
     await this.#changeMasks();
     this.#sparsity.rewind();
+    this.#ema?.reset();
     trainStep.state.restore();
     return this.#maskEvent();
   }
@@ -307,9 +299,10 @@ class Training implements Run {
   async #changeMasks(): Promise<void> {
     const before = densityOf(this.#model.arena).density;
     await this.#sparsity.update(this.#moment());
+    this.#ema?.enforce();
     this.#flops.masksChanged();
     // What a network with more weights reached says nothing about the sparser one.
-    if (densityOf(this.#model.arena).density < before) this.#bestTestAccuracy = undefined;
+    if (densityOf(this.#model.arena).density < before) this.#tally.bestTestAccuracy = undefined;
   }
 
   #rememberForRewinding(): void {
@@ -351,26 +344,26 @@ class Training implements Run {
   }
 
   async #epochEvent(evaluation: LazyEvaluator, imagesPerSecond: number): Promise<EpochEvent> {
-    const sums = this.#sums;
-    this.#sums = noSums();
+    const sums = this.#tally.closeEpoch();
     const epoch = this.#epoch();
-    const test = await evaluation.after(epoch, this.#step === this.#length.totalSteps);
-    if (test !== undefined) {
-      this.#lastTestAccuracy = test.accuracy;
-      this.#bestTestAccuracy = Math.max(this.#bestTestAccuracy ?? 0, test.accuracy);
-    }
+    const test = () => evaluation.after(epoch, this.#step === this.#length.totalSteps);
+    const own = await test();
+    const average = await this.#ema?.instead(test);
+    if (own !== undefined) this.#tally.tested(own.accuracy);
     const { density, layers } = densityOf(this.#model.arena);
     return {
       type: 'epoch',
       epoch,
       step: this.#step,
       trainLoss: sums.loss / sums.steps,
-      trainAccuracy: sums.correct / (sums.steps * this.#batchSize),
-      testLoss: test?.loss,
-      testAccuracy: test?.accuracy,
-      bestTestAccuracy: this.#bestTestAccuracy,
-      testSeconds: test?.seconds,
-      trainSeconds: this.#trainSeconds,
+      trainAccuracy: sums.correct / (sums.steps * this.#batching.images),
+      testLoss: own?.loss,
+      testAccuracy: own?.accuracy,
+      bestTestAccuracy: this.#tally.bestTestAccuracy,
+      testLossEma: average?.loss,
+      testAccuracyEma: average?.accuracy,
+      testSeconds: own === undefined ? undefined : own.seconds + (average?.seconds ?? 0),
+      trainSeconds: this.#tally.trainSeconds,
       imagesPerSecond,
       density,
       layers,
@@ -398,9 +391,9 @@ class Training implements Run {
       reason: this.#step < this.#length.totalSteps ? 'aborted' : 'finished',
       step: this.#step,
       epoch: this.#epoch(),
-      testAccuracy: this.#lastTestAccuracy,
-      bestTestAccuracy: this.#bestTestAccuracy,
-      trainSeconds: this.#trainSeconds,
+      testAccuracy: this.#tally.lastTestAccuracy,
+      bestTestAccuracy: this.#tally.bestTestAccuracy,
+      trainSeconds: this.#tally.trainSeconds,
       imagesPerSecond,
       density: densityOf(this.#model.arena).density,
       explored: this.#sparsity.explored,
@@ -410,24 +403,14 @@ class Training implements Run {
   }
 
   #position(step: number): TrainingPosition {
-    const { optimizer, sparsity, batchSize, seed, dtype, datasetName } = this.#description;
-    const { skippedSteps, skippedPerturbations, lossScale, goodSteps } = this.#counts;
+    const { datasetName, ...description } = this.#description;
     return {
       step,
       totalSteps: this.#length.totalSteps,
-      batchSize,
-      seed,
       dataset: datasetName,
-      optimizer,
-      sparsity,
-      dtype,
-      counts: { skippedSteps, skippedPerturbations, lossScale, goodSteps },
-      epochLoss: this.#sums.loss,
-      epochCorrect: this.#sums.correct,
-      epochSteps: this.#sums.steps,
-      trainSeconds: this.#trainSeconds,
+      ...description,
+      ...this.#tally.counted,
       trainFlops: this.#flops.total,
-      bestTestAccuracy: this.#bestTestAccuracy ?? null,
       strategyState: this.#sparsity.strategy?.state?.() ?? null,
       round: this.#round,
     };
