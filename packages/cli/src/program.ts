@@ -124,6 +124,7 @@ export function makeProgram(exit: (code: number) => void, output: Output = termi
   withSettings(program.command('eval').argument('<checkpoint>', 'checkpoint or run folder'))
     .description('evaluate a checkpoint on the test images, or on corrupted ones')
     .option('--json', 'print one JSON object')
+    .option('--ema', 'take the moving average of the weights (train.ema)')
     .option('--predictions <file>', 'write the class of every test image: index,label,predicted,logit')
     .option('--corruptions <folder>', 'CIFAR-C or ImageNet-C as released: accuracy by corruption')
     .option('--severities <numbers>', 'of --corruptions: with commas, 1 to 5 (default: all)', severityList)
@@ -143,6 +144,7 @@ export function makeProgram(exit: (code: number) => void, output: Output = termi
         .default('onnx'),
     )
     .requiredOption('--out <file>', 'where to write it')
+    .option('--ema', 'take the moving average of the weights (train.ema)')
     .option('--compact', 'leave out channels that are masked out')
     .option('--keepBatchNorm', 'do not make batch norms part of the convolutions before them (onnx)')
     .option('--imageSize <pixels>', 'height and width of the images; default those of the training', whole)

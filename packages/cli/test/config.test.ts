@@ -177,7 +177,7 @@ describe('presets', () => {
     chase: 'chase(erk)',
     chex: 'chex',
   };
-  const generated = presetNames().filter((name) => name !== 'quickstart');
+  const generated = presetNames().filter((name) => name !== 'quickstart' && !name.startsWith('imagenet/'));
 
   it('cover both networks, both data sets, every method and sparsity', () => {
     const weights = Object.keys(methods).filter((method) => method !== 'static' && method !== 'chex');
@@ -197,7 +197,7 @@ describe('presets', () => {
     const strategy = makeStrategy(config.sparsity);
     expect(makeOptimizer(config.optimizer).kind).toBe(config.sparsity.method === 'dense' ? 'sgd' : 's2sam');
     expect(aboutPreset(name).length).toBeGreaterThan(10);
-    if (name === 'quickstart') return;
+    if (!generated.includes(name)) return;
     const [model, data, label = ''] = name.split('-');
     const [, method = '', percent = '0'] = /^([a-z]+)(\d*)$/.exec(label) ?? [];
     expect([config.model.name, config.data.name, config.train.epochs]).toEqual([model, data, 160]);

@@ -3,6 +3,7 @@ import { presetsCommand } from '../src/commands/presets.js';
 import { checkConfig } from '../src/config/check.js';
 import { loadConfig, parseYaml, presetNames } from '../src/config/load.js';
 import type { Tree } from '../src/config/overrides.js';
+import { makeStrategy } from '../src/sparsity/settle.js';
 
 function printed(words: readonly string[], options: { json?: boolean } = {}): string[] {
   const lines: string[] = [];
@@ -38,6 +39,27 @@ describe('s2sam presets', () => {
     );
   });
 
+  it('gives the recipes of ImageNet with what was published for the method alone, and how sure that is', () => {
+    const names = printed(['imagenet/resnet50'])
+      .slice(1)
+      .map((line) => line.split(' ')[0] as string);
+    const methods = ['rigl', 'mest', 'snip', 'grasp', 'set', 'chase', 'chex'];
+    const expected = methods.flatMap((method) => [80, 90].map((percent) => `imagenet/resnet50-${method}-${percent}`));
+    expect(names).toEqual(['imagenet/resnet50-dense', ...expected]);
+    for (const line of printed(['imagenet/resnet50']).slice(1)) {
+      expect(line).toMatch(/published without S2-SAM \d\d(\.\d+)? % \(.+, (seen|second-hand|recalled)/);
+    }
+    for (const name of names) {
+      const { train, model, data, sparsity } = loadConfig({ preset: name, overrides: ['--data.root=somewhere'] });
+      expect([model.name, data.name]).toEqual(['resnet50', 'imagenet']);
+      expect(train.batchSize * train.accumulate).toBeGreaterThanOrEqual(256);
+      makeStrategy(sparsity);
+    }
+    const { train, optimizer } = loadConfig({ preset: 'imagenet/resnet50-rigl-90' });
+    expect(train).toMatchObject({ batchSize: 256, accumulate: 16, epochs: 100, labelSmoothing: 0.1 });
+    expect(optimizer).toMatchObject({ lr: 1.6, milestones: [30, 70, 90], warmupEpochs: 5, nesterov: true, rho: 0.05 });
+  });
+
   it('prints JSON', () => {
     const [text = ''] = printed(['quickstart'], { json: true });
     const found = JSON.parse(text) as Record<string, Tree>;
@@ -45,6 +67,6 @@ describe('s2sam presets', () => {
   });
 
   it('says so where there is none', () => {
-    expect(() => printed(['resnet50'])).toThrow('none has resnet50 in its name; s2sam presets lists all');
+    expect(() => printed(['resnet51'])).toThrow('none has resnet51 in its name; s2sam presets lists all');
   });
 });

@@ -58,6 +58,8 @@ function line(result: Result): string {
 }
 
 export interface EvalCommand extends Partial<CorruptionOptions> {
+  /** Evaluate the moving average of the weights. */
+  readonly ema?: boolean;
   readonly json?: boolean;
   /** File for the class of every test image. */
   readonly predictions?: string;
@@ -121,7 +123,7 @@ export async function evalCommand(
   await using session = opened;
   const { device } = session;
   using model = createModel(checkpoint.model, { device, classes: checkpoint.classes });
-  loadWeights(model, checkpoint);
+  loadWeights(model, checkpoint, { average: options.ema === true });
   const subject: Subject = {
     checkpoint: checkpoint.path,
     model: checkpoint.model,

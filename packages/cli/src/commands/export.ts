@@ -26,6 +26,8 @@ export const exportFormats = ['onnx', 'safetensors'] as const;
 export interface ExportCommand {
   readonly format: (typeof exportFormats)[number];
   readonly out: string;
+  /** Take the moving average of the weights. */
+  readonly ema?: boolean;
   readonly compact?: boolean;
   readonly keepBatchNorm?: boolean;
   readonly imageSize?: number;
@@ -114,7 +116,7 @@ export async function exportCommand(path: string, options: ExportCommand, output
   // Little is computed, and the CPU is always there.
   await using device = await openDevice('cpu', { threads: 1 });
   using trained = createModel(checkpoint.model, { device, classes: checkpoint.classes });
-  loadWeights(trained, checkpoint);
+  loadWeights(trained, checkpoint, { average: options.ema === true });
   const imageSize = options.imageSize ?? imageSizeOf(checkpoint, trained);
   using small = options.compact === true ? await compact(trained) : undefined;
   const model = small ?? trained;

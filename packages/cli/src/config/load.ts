@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { ConfigError, ioError } from '@s2sam/core';
 import { parse, stringify } from 'yaml';
 import { checkConfig } from './check.js';
+import { imagenetPresets } from './imagenetPresets.js';
 import { nearest } from './keys.js';
 import { isTree, layer, parseOverrides, type Tree } from './overrides.js';
 import { tablePresets } from './presets.js';
@@ -10,8 +11,10 @@ import type { Config } from './schema.js';
 
 const presetFolder = fileURLToPath(new URL('../../presets/', import.meta.url));
 
-/** Presets that are files, then those of the table. */
-export const presetNames = (): string[] => [...presetFiles(), ...tablePresets.map(({ name }) => name)];
+const tables = [...tablePresets, ...imagenetPresets];
+
+/** Presets that are files, then those of the tables. */
+export const presetNames = (): string[] => [...presetFiles(), ...tables.map(({ name }) => name)];
 
 const presetFiles = (): string[] =>
   readdirSync(presetFolder)
@@ -23,7 +26,7 @@ const presetPath = (name: string): string => `${presetFolder}${name}.yaml`;
 
 /** One line on a preset. */
 export function aboutPreset(name: string): string {
-  const found = tablePresets.find((preset) => preset.name === name);
+  const found = tables.find((preset) => preset.name === name);
   return found?.about ?? /^# (.*)/.exec(readFileSync(presetPath(name), 'utf8'))?.[1] ?? '';
 }
 
@@ -52,7 +55,7 @@ export function parseYaml(source: string, where: string): Tree {
 }
 
 export function readPreset(name: string): Tree {
-  const found = tablePresets.find((preset) => preset.name === name);
+  const found = tables.find((preset) => preset.name === name);
   if (found !== undefined) return found.config;
   if (!presetFiles().includes(name)) {
     const close = nearest(name, presetNames());

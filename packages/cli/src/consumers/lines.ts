@@ -17,7 +17,7 @@ export function flops(count: number): string {
 
 /** FLOPs over those of the dense network trained as long with one pass per step: 1 is dense, SAM takes twice as many. */
 export function trainRatio({ trainFlops, step }: Pick<EndEvent, 'trainFlops' | 'step'>, start: StartEvent): number {
-  return trainFlops / (3 * start.flops.dense * start.batchSize * Math.max(1, step));
+  return trainFlops / (3 * start.flops.dense * start.batchSize * start.accumulate * Math.max(1, step));
 }
 
 /** 75 -> `1m15s`. */
@@ -31,6 +31,10 @@ export function clock(seconds: number): string {
 /** Marks every line of a run on made-up data. */
 export const mark = (synthetic: boolean, line: string): string => (synthetic ? `${line}  [synthetic data]` : line);
 
+/** `batch 128`, or `batch 16 x 256` of 16 micro-batches. */
+export const batchOf = ({ batchSize, accumulate }: StartEvent): string =>
+  `batch ${accumulate > 1 ? `${accumulate} x ` : ''}${batchSize}`;
+
 /** @param nominal the density that was asked for */
 export function startLines(event: StartEvent, nominal?: number): string[] {
   const { device, dataset } = event;
@@ -43,7 +47,7 @@ export function startLines(event: StartEvent, nominal?: number): string[] {
     `model     ${event.model}: ${grouped(event.parameters)} parameters, ${grouped(event.nonZero)} not masked${event.dtype === 'f32' ? '' : `, computes in ${event.dtype}`}`,
     `sparsity  ${event.sparsity}, density ${percent(event.density)} of the maskable weights${nominal === undefined ? '' : `, asked for ${percent(nominal)}`}`,
     `inference ${flops(event.flops.sparse)} per image, ${percent(event.flops.sparse / event.flops.dense)} of dense`,
-    `optimizer ${event.optimizer}, batch ${event.batchSize}, seed ${event.seed}`,
+    `optimizer ${event.optimizer}, ${batchOf(event)}${event.ema === 0 ? '' : `, moving average ${event.ema}`}, seed ${event.seed}`,
     `device    ${device.name} (${device.kind}${isa}, ${device.threads} ${device.threads === 1 ? 'thread' : 'threads'})`,
     `length    ${grouped(event.totalSteps)} steps of ${grouped(event.stepsPerEpoch)} per epoch${event.startStep > 0 ? `, resumed at step ${grouped(event.startStep)}` : ''}`,
   ];
@@ -102,6 +106,7 @@ export function epochLine(start: StartEvent, event: EpochEvent): string {
     testLoss === undefined || testAccuracy === undefined
       ? 'not tested'
       : `test loss ${testLoss.toFixed(4)} acc ${percent(testAccuracy)} (best ${percent(bestTestAccuracy ?? testAccuracy)})`,
+    ...(event.testAccuracyEma === undefined ? [] : [`average acc ${percent(event.testAccuracyEma)}`]),
     `${event.imagesPerSecond.toFixed(0)} img/s`,
     `trained ${clock(event.trainSeconds)}`,
   ];

@@ -49,6 +49,8 @@ export class TensorBoard implements Consumer {
         'epoch/train_accuracy': event.trainAccuracy,
         ...(event.testLoss === undefined ? {} : { 'test/loss': event.testLoss }),
         ...(event.testAccuracy === undefined ? {} : { 'test/accuracy': event.testAccuracy }),
+        ...(event.testLossEma === undefined ? {} : { 'test/lossEma': event.testLossEma }),
+        ...(event.testAccuracyEma === undefined ? {} : { 'test/accuracyEma': event.testAccuracyEma }),
       });
     }
   }

@@ -1,5 +1,5 @@
 import type { StartEvent } from '@s2sam/core';
-import { clock, flops, grouped, percent, trainRatio } from '../consumers/lines.js';
+import { batchOf, clock, flops, grouped, percent, trainRatio } from '../consumers/lines.js';
 import type { MaskPoint, Metrics } from './metrics.js';
 
 export type Fact = readonly [label: string, value: string];
@@ -18,6 +18,9 @@ export function facts({ start, epochs, end, steps, masks, explored, trainFlops }
     ['state', end === undefined ? 'not finished' : end.reason],
     ['test accuracy', share(last?.testAccuracy)],
     ['best test accuracy', share(last?.bestTestAccuracy)],
+    ...(typeof last?.testAccuracyEma === 'number'
+      ? [['test accuracy of the moving average', share(last.testAccuracyEma)] as const]
+      : []),
     ['steps', `${steps.at(-1)?.step ?? start.startStep} of ${start.totalSteps} (${start.stepsPerEpoch} per epoch)`],
     ['training time', typeof seconds === 'number' ? clock(seconds) : '-'],
     ['throughput', typeof speed === 'number' ? `${speed.toFixed(0)} img/s` : '-'],
@@ -32,7 +35,7 @@ export function facts({ start, epochs, end, steps, masks, explored, trainFlops }
       `${dataset.name}${dataset.synthetic ? ' (synthetic)' : ''}: ${dataset.trainSize} + ${dataset.testSize} images`,
     ],
     ['mask strategy', start.sparsity],
-    ['optimizer', `${start.optimizer}, batch ${start.batchSize}, seed ${start.seed}`],
+    ['optimizer', `${start.optimizer}, ${batchOf(start)}, seed ${start.seed}`],
     ['device', `${device.name} (${[device.kind, device.isa, `${device.threads} threads`].filter(Boolean).join(', ')})`],
   ];
 }

@@ -27,6 +27,7 @@ export interface EpochPoint {
   readonly testLoss: Logged;
   readonly testAccuracy: Logged;
   readonly bestTestAccuracy: Logged;
+  readonly testAccuracyEma: Logged;
   readonly trainSeconds: Logged;
   readonly imagesPerSecond: Logged;
 }
@@ -120,7 +121,15 @@ export function readMetrics(path: string): Metrics {
       case 'epoch':
         epochs.push({
           step: stepOf(line),
-          ...numbers(line, 'testLoss', 'testAccuracy', 'bestTestAccuracy', 'trainSeconds', 'imagesPerSecond'),
+          ...numbers(
+            line,
+            'testLoss',
+            'testAccuracy',
+            'bestTestAccuracy',
+            'testAccuracyEma',
+            'trainSeconds',
+            'imagesPerSecond',
+          ),
         });
         break;
       case 'end':

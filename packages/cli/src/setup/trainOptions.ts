@@ -6,18 +6,14 @@ import type { Session } from './session.js';
 
 /** Everything `train` wants that a configuration says, its length excepted. */
 export function trainOptions(config: Config, { dataset }: Session): Omit<TrainOptions, 'epochs' | 'steps'> {
-  const { batchSize, labelSmoothing, augment, seed, evaluateEvery } = config.train;
+  const { imageSizes, ema, emaWarmup, epochs: _, steps: _steps, timeBudget: _budget, ...same } = config.train;
   const sparsity = makeStrategy(config.sparsity);
-  const { imageSizes } = config.train;
   return {
     data: dataset,
     optimizer: makeOptimizer(config.optimizer),
     ...(sparsity === undefined ? {} : { sparsity }),
-    batchSize,
-    labelSmoothing,
-    augment,
-    seed,
-    evaluateEvery,
+    ...same,
+    ...(ema === 0 ? {} : { ema: { decay: ema, warmup: emaWarmup } }),
     ...(imageSizes.length === 0 ? {} : { imageSize: sizeAt(imageSizes) }),
   };
 }
@@ -39,6 +35,7 @@ export const rounds = ({ sparsity }: Config): number => makeStrategy(sparsity)?.
 
 /** Steps of the whole training, all rounds. */
 export function totalSteps(config: Config, data: ImageDataset<AnySplit>): number {
-  const { steps, epochs = 0, batchSize } = config.train;
-  return rounds(config) * (steps ?? Math.round(epochs * Math.floor(data.train.size / batchSize)));
+  const { steps, epochs = 0, batchSize, accumulate } = config.train;
+  const perEpoch = Math.floor(data.train.size / (batchSize * accumulate));
+  return rounds(config) * (steps ?? Math.round(epochs * perEpoch));
 }
