@@ -107,7 +107,7 @@ function multiplyAdds(device: Device, name: string, classes: number, side: numbe
 
 eachDevice('the networks of ImageNet', (device) => {
   // Of torchvision's networks, counted by PyTorch's FlopCounterMode.
-  it.each([
+  const networks = [
     ['resnet18', 11_689_512, 1_814_073_344],
     ['resnet34', 21_797_672, 3_663_761_408],
     ['resnet50', 25_557_032, 4_089_184_256],
@@ -116,7 +116,10 @@ eachDevice('the networks of ImageNet', (device) => {
     ['wideResnet101_2', 126_886_696, 22_753_050_624],
     ['vgg16Imagenet', 138_365_992, 15_470_264_320],
     ['vgg19Imagenet', 143_678_248, 19_632_062_464],
-  ])('%s has %d parameters and %d multiply-adds at 224x224', (name, parameters, macs) => {
+  ] as const;
+  // An emulated GPU has no memory for the largest beside other tests; the counts do not depend on the device.
+  const fitting = networks.filter(([, parameters]) => device.kind === 'cpu' || parameters < 50e6);
+  it.each(fitting)('%s has %d parameters and %d multiply-adds at 224x224', (name, parameters, macs) => {
     using model = createModel(name, { device, classes: 1000 });
     expect([...model.namedParameters().values()].reduce((sum, { size }) => sum + size, 0)).toBe(parameters);
     expect(multiplyAdds(device, name, 1000, 224)).toBe(macs);
