@@ -60,6 +60,13 @@ Examples:
   $ s2sam pack /data/imagenet imagenet-raw.s2pack --quality raw     pixels: larger, and several times as fast to read
   $ s2sam pack imagenet.s2pack --verify
   $ s2sam train --data imagenet --data.root imagenet.s2pack ...`,
+  corrupt: `
+Settings say where the images are: data.name (cifar10 or cifar100), data.root, data.download.
+
+Examples:
+  $ s2sam corrupt cifar10-c-generated
+  $ s2sam corrupt noise --only gaussian_noise,shot_noise --severities 1,3,5 --seed 1
+  $ s2sam eval runs/<run> --corruptions cifar10-c-generated`,
   profile: `
 Examples:
   $ s2sam profile --model resnet50 --batch 16 --density 0.1

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { modelNames } from '@s2sam/core';
+import { generatedCorruptions } from '@s2sam/data';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CompareCommand, compareCommand } from './commands/compare.js';
+import { type CorruptCommand, corruptCommand } from './commands/corrupt.js';
 import { doctorCommand } from './commands/doctor.js';
 import { type EvalCommand, evalCommand } from './commands/eval.js';
 import { type ExportCommand, exportCommand, exportFormats } from './commands/export.js';
@@ -48,6 +50,7 @@ const numbers =
     text.split(',').map(number(allowed, accept));
 const severityList = numbers('whole numbers from 1 to 5', (x) => Number.isInteger(x) && x >= 1 && x <= 5);
 const whole = number('a whole number >= 1', (value) => Number.isInteger(value) && value >= 1);
+const natural = number('a whole number >= 0', (value) => Number.isInteger(value) && value >= 0);
 const share = number('a number > 0 and <= 1', (value) => value > 0 && value <= 1);
 
 const quality = (text: string): number | 'raw' => (text === 'raw' ? text : whole(text));
@@ -83,12 +86,7 @@ const withWorkload = (command: Command, model: string, batch: number, density: n
       'stemAndClassifier',
     )
     .option('--threads <count>', 'default one per core', whole)
-    .option(
-      '--seed <number>',
-      'of weights and masks',
-      number('a whole number >= 0', (value) => Number.isInteger(value) && value >= 0),
-      0,
-    );
+    .option('--seed <number>', 'of weights and masks', natural, 0);
 
 /** `s2sam doctor`. */
 interface DoctorOptions extends Omit<ProfileCommand, 'optimizer' | 'steps' | 'json' | 'trace'> {
@@ -209,6 +207,17 @@ export function makeProgram(exit: (code: number) => void, output: Output = termi
     .action(async (source: string, target: string | undefined, options: PackCommand) =>
       exit(await packCommand(source, target, options, output)),
     );
+  withSettings(program.command('corrupt').argument('<folder>', 'a new folder, or one to go on with'))
+    .description('make corrupted copies of the test images of CIFAR, for eval --corruptions')
+    .option('--seed <number>', 'of the noise', natural, 0)
+    .option('--severities <numbers>', 'with commas, 1 to 5 (default: all)', severityList)
+    .option('--only <names>', `with commas (default: ${generatedCorruptions.join(',')})`, names)
+    .option('--images <count>', 'the first so many of each severity (default: all)', whole)
+    .addHelpText('after', examples.corrupt)
+    .action(async (folder: string, settings: string[], options: CorruptCommand) =>
+      exit(await corruptCommand(folder, options, settings, output)),
+    );
+
   program
     .command('presets')
     .description('list the presets, or those whose names contain all the words; of a single one, its settings')

@@ -49,16 +49,17 @@ function missingText(missing: readonly Cell[]): string {
 /** What `s2sam eval --corruptions` prints: a table of accuracies by severity, and the means. */
 export function resultLines(result: CorruptionResult): string[] {
   const { clean, mean, extraMean, mce, relativeMce, missing } = result;
-  const lines = [
+  const meanOf = (what: string, found: CellMean | undefined): string[] =>
+    found === undefined ? [] : [markGenerated(result.generated, meanLine(what, found))];
+  return [
     ...textTable(tableOf(result)),
     ...(result.corruptions.some(({ complete }) => !complete) ? ['* over fewer than 5 severities'] : []),
     '',
     ...(clean === undefined ? [] : [`clean (${clean.dataset} test): acc ${percent(clean.accuracy)}`]),
-    ...(mean === undefined ? [] : [meanLine('mean over 15 corruptions x 5 severities', mean)]),
-    ...(extraMean === undefined ? [] : [meanLine('extra corruptions, in no other mean', extraMean)]),
+    ...meanOf('mean over 15 corruptions x 5 severities', mean),
+    ...meanOf('extra corruptions, in no other mean', extraMean),
     ...(mce === undefined ? [] : [`mCE ${mce.toFixed(2)} (AlexNet: 100)`]),
     ...(relativeMce === undefined ? [] : [`relative mCE ${relativeMce.toFixed(2)}`]),
     ...(missing.length === 0 ? [] : [`missing: ${missingText(missing)}`]),
   ];
-  return lines.map((line) => (line.includes(': acc ') ? markGenerated(result.generated, line) : line));
 }

@@ -1,4 +1,10 @@
 export { openCifarC } from './cifarC.js';
+export {
+  type GenerateOptions,
+  type GenerateProgress,
+  generateCifarC,
+  generatedCorruptions,
+} from './generate/generate.js';
 export { type OpenTree, openImageNetC } from './imagenetC.js';
 export * from './names.js';
 export type { CifarName } from './note.js';
