@@ -7,18 +7,8 @@ import json
 import sys
 
 import torch
+from compatible import torchvision
 from safetensors.torch import load_file
-
-try:
-    import torchvision
-except RuntimeError:
-    # Its compiled part does not fit this torch. Networks need nothing of it, but it asks for two ops by name.
-    for name in [name for name in sys.modules if name.startswith("torchvision")]:
-        del sys.modules[name]
-    stand_ins = torch.library.Library("torchvision", "DEF")
-    for op in ["nms", "qnms"]:
-        stand_ins.define(f"{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    import torchvision
 
 
 def main(name, state_dict, images):

@@ -10,17 +10,7 @@ import sys
 from pathlib import Path
 
 import torch
-
-try:
-    import torchvision
-except RuntimeError:
-    # Its compiled part does not fit this torch. Networks need nothing of it, but it asks for two ops by name.
-    for name in [name for name in sys.modules if name.startswith("torchvision")]:
-        del sys.modules[name]
-    stand_ins = torch.library.Library("torchvision", "DEF")
-    for op in ["nms", "qnms"]:
-        stand_ins.define(f"{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    import torchvision
+from compatible import torchvision
 from PIL import Image
 from torchvision import transforms
 

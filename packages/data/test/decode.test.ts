@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { philox, readSafetensors, streamKey } from '@s2sam/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodes } from '../../../test/support/imageTree.js';
 import { Decoder, type ReadOptions } from '../src/images/decoder.js';
-import { decodes } from './helpers.js';
 
 const path = fileURLToPath(new URL('golden/images.safetensors', import.meta.url));
 const { tensors } = await readSafetensors(path);

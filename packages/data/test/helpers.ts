@@ -1,7 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openImagePool } from '@s2sam/native';
 import { afterEach, beforeEach, expect, vi } from 'vitest';
 import { type CifarSpec, cifar10Spec, cifar100Spec } from '../src/cifar.js';
 
@@ -63,13 +62,3 @@ export const rejection = (promise: Promise<unknown>): Promise<Error> =>
     () => expect.fail('it should have failed'),
     (error) => error as Error,
   );
-
-/** Whether images can be decoded: not where the addon was built without libjpeg-turbo. Tests that need it are skipped there. */
-export const decodes = ((): boolean => {
-  try {
-    openImagePool(1).close();
-    return true;
-  } catch {
-    return false;
-  }
-})();

@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { readSafetensors } from '@s2sam/core';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { decodes } from '../../../test/support/imageTree.js';
 import { type ImagesDataset, type ImagesOptions, imagenet, openImages } from '../src/index.js';
-import { decodes, isolated, rejection } from './helpers.js';
+import { isolated, rejection } from './helpers.js';
 
 const place = isolated();
 const golden = (name: string): string => fileURLToPath(new URL(`golden/${name}`, import.meta.url));

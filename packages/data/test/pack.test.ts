@@ -6,8 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { readSafetensors } from '@s2sam/core';
 import { describe, expect, it } from 'vitest';
+import { decodes } from '../../../test/support/imageTree.js';
 import { openImages, type PackOptions, pack, verifyStore } from '../src/index.js';
-import { decodes, isolated, rejection } from './helpers.js';
+import { isolated, rejection } from './helpers.js';
 
 const place = isolated();
 const { tensors } = await readSafetensors(fileURLToPath(new URL('golden/images.safetensors', import.meta.url)));

@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { DataError } from '@s2sam/core';
 import { type EncodedDataset, type EncodedSplit, noImages } from './encoded.js';
+import { FileStretches } from './fileStretches.js';
 
 const BLOCK = 512;
 const imageExtensions = new Set(['jpg', 'jpeg', 'png', 'webp', 'ppm', 'image', 'img', 'input.jpg']);
@@ -25,27 +26,6 @@ interface Sample {
 const damaged = (path: string, what: string): DataError =>
   new DataError(`images: the shard ${path} is damaged: ${what}; fetch or make it again`, { op: 'images' });
 
-/** Reads stretches of a file. */
-class Reader implements Disposable {
-  readonly #file: number;
-  readonly size: number;
-
-  constructor(readonly path: string) {
-    this.#file = openSync(path, 'r');
-    this.size = fstatSync(this.#file).size;
-  }
-
-  read(offset: number, length: number): Buffer {
-    const bytes = Buffer.alloc(length);
-    const count = readSync(this.#file, bytes, 0, length, offset);
-    return bytes.subarray(0, count);
-  }
-
-  [Symbol.dispose](): void {
-    closeSync(this.#file);
-  }
-}
-
 const text = (bytes: Buffer): string => bytes.toString('utf8').replace(/\0.*$/s, '');
 
 /** The value of a key in a pax header: lines of "length key=value". */
@@ -53,7 +33,7 @@ const paxValue = (header: Buffer, key: string): string | undefined =>
   new RegExp(`^\\d+ ${key}=(.*)$`, 'm').exec(header.toString('utf8'))?.[1];
 
 /** The regular files of an archive by their headers alone: ustar, with GNU's and pax's long names. */
-function* membersOf(file: Reader): Generator<Member> {
+function* membersOf(file: FileStretches): Generator<Member> {
   let longName: string | undefined;
   for (let at = 0; at + BLOCK <= file.size; ) {
     const header = file.read(at, BLOCK);
@@ -81,7 +61,7 @@ interface Parts {
 }
 
 /** Its number, from `<key>.cls` (digits) or `<key>.json` (`label`, `cls` or `class_id`). */
-function labelIn(file: Reader, { name, offset, length }: Member, extension: string): number | undefined {
+function labelIn(file: FileStretches, { name, offset, length }: Member, extension: string): number | undefined {
   if (extension !== 'cls' && extension !== 'json') return undefined;
   const content = file.read(offset, length).toString('utf8');
   try {
@@ -99,7 +79,7 @@ const pick = ({ label, cls, class_id }: Record<string, unknown>): unknown => lab
 
 /** The samples of a shard: files that share a name up to its first dot. */
 function samplesOf(path: string, shard: number): Sample[] {
-  using file = new Reader(path);
+  using file = new FileStretches(path);
   const keys = new Map<string, Parts>();
   for (const member of membersOf(file)) {
     const dot = member.name.indexOf('.', member.name.lastIndexOf('/') + 1);

@@ -1,8 +1,8 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { DataError } from '@s2sam/core';
 import type { EncodedDataset, EncodedSplit } from './encoded.js';
+import { FileStretches } from './fileStretches.js';
 import {
   decodeFoot,
   decodeHead,
@@ -22,27 +22,8 @@ import {
 /** File name ending of stores. */
 export const STORE_ENDING = '.s2pack';
 
-/** A file that is read by stretches. */
-export class StoreFile implements Disposable {
-  readonly #file: number;
-  readonly size: number;
-
-  constructor(readonly path: string) {
-    this.#file = openSync(path, 'r');
-    this.size = fstatSync(this.#file).size;
-  }
-
-  read(offset: number, length: number): Buffer {
-    const bytes = Buffer.alloc(Math.max(0, Math.min(length, this.size - offset)));
-    let done = 0;
-    while (done < bytes.length) {
-      const count = readSync(this.#file, bytes, done, bytes.length - done, offset + done);
-      if (count === 0) break;
-      done += count;
-    }
-    return bytes.subarray(0, done);
-  }
-
+/** A packed store, whole or in the making. */
+export class StoreFile extends FileStretches {
   /** The description, and where records begin; undefined where there is none, or a damaged one. */
   description(): { description: StoreDescription; begin: number } | undefined {
     const head = decodeHead(this.read(0, HEAD_BYTES));
@@ -63,10 +44,6 @@ export class StoreFile implements Disposable {
       yield { ...header, offset: at + RECORD_BYTES, bytes };
       at += recordLength(header.length);
     }
-  }
-
-  [Symbol.dispose](): void {
-    closeSync(this.#file);
   }
 }
 
