@@ -121,9 +121,10 @@ describe.skipIf(!decodes)('packing that was interrupted (needs libjpeg-turbo)', 
     await runPack(root, target('whole.s2pack'));
     const milliseconds = performance.now() - begin;
     const child = startPack(root, target());
+    const closed = new Promise((resolve) => child.on('close', resolve)); // it may be done before it is killed
     await sleep(share * milliseconds);
     child.kill('SIGKILL');
-    await new Promise((resolve) => child.on('close', resolve));
+    await closed;
     // It may have been too early for a file, or too late to be killed.
     const before = existsSync(target('store.s2pack.partial')) ? (await stat(target('store.s2pack.partial'))).size : 0;
     const { found } = await pack(root, target(), settings);
