@@ -4,7 +4,6 @@ import {
   crossEntropy,
   Device,
   type ModelOptions,
-  resnet18,
   resnet50,
   scope,
   Tape,
@@ -150,13 +149,16 @@ eachDevice('the networks of ImageNet', (device) => {
     });
 
     it('starts the last gamma of each block at 0 where asked to', () => {
-      using model = resnet18({ device, zeroInitResidual: true });
+      using model = createModel('resnet18', { device, zeroInitResidual: true });
       const gammas = [...model.namedParameters()].filter(
         ([name, { kind }]) => kind === 'norm' && name.endsWith('weight'),
       );
       const zero = gammas.filter(([, { init }]) => init.kind === 'constant' && init.value === 0).map(([name]) => name);
       expect(zero).toHaveLength(8);
       expect(zero.every((name) => /^layer\d\.\d\.bn2\.weight$/.test(name))).toBe(true);
+      expect(() => createModel('vgg19', { device, zeroInitResidual: true })).toThrow(
+        /vgg19 cannot start with zeroInitResidual; models that can: resnet18/,
+      );
     });
   });
 });

@@ -24,6 +24,7 @@ export const configSchema = v.strictObject({
     v.strictObject({
       name: v.optional(oneOf(...modelNames), 'resnet32'),
       dtype: v.optional(oneOf('f32', 'f16', 'bf16'), 'f32'),
+      zeroInitResidual: v.optional(flag, false),
       weights: v.exactOptional(text),
       skipClassifier: v.optional(flag, false),
     }),
@@ -130,6 +131,7 @@ const takenBy = (option: OptionName): string =>
 export const keyHelp: Readonly<Record<string, string>> = {
   'model.name': 'network',
   'model.dtype': 'what it computes in; f16 and bf16 need a CUDA device',
+  'model.zeroInitResidual': 'start with the last gamma of each residual block at 0 (ResNets of ImageNet)',
   'model.weights': 'safetensors file of pretrained weights to start from, named as torchvision or timm do',
   'model.skipClassifier': 'of these weights, leave out the last layer (other classes)',
   'data.name': 'data set',

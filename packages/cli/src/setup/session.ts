@@ -45,6 +45,7 @@ export const newModel = (config: Config, { device, dataset }: Session): Classifi
     classes: dataset.classes,
     seed: config.train.seed,
     dtype: config.model.dtype,
+    zeroInitResidual: config.model.zeroInitResidual,
   });
 
 /** The network that a training starts with: `newModel`, with the weights of `model.weights` where that is given. */
