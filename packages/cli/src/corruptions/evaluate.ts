@@ -8,6 +8,7 @@ import {
   type Severity,
   severities,
 } from '@s2sam/data';
+import { closeData } from '../setup/data.js';
 import { type Cell, type CorruptionMetrics, corruptionMetrics } from './metrics.js';
 
 export interface EvaluateCorruptionsOptions {
@@ -88,11 +89,6 @@ async function measure(
   throw new ArgumentError(`${OP}: the evaluation of ${data.name} ended without a result`, { op: OP });
 }
 
-/** Ends what reads the images, where they come from files. */
-function close(data: ImageDataset<AnySplit>): void {
-  if (Symbol.dispose in data) (data as unknown as Disposable)[Symbol.dispose]();
-}
-
 /**
  * Evaluates a network, at its plain weights, on the clean images, then on each corruption and severity that is there: an event each,
  * and at last the result with all means. The 4 extra corruptions are in no mean over the 15; mCE and relative mCE are given only for
@@ -115,7 +111,7 @@ export async function* evaluateCorruptions(
   for (const [index, { corruption, severity }] of cells.entries()) {
     options.signal?.throwIfAborted();
     const data = await source.open(corruption, severity);
-    const measured = await measure(model, data, options).finally(() => close(data));
+    const measured = await measure(model, data, options).finally(() => closeData(data));
     accuracies.set(corruption, (accuracies.get(corruption) ?? new Map()).set(severity, measured.accuracy));
     images += measured.images;
     seconds += measured.seconds;

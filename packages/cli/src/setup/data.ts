@@ -74,6 +74,11 @@ export async function openData(
   return dataset;
 }
 
+/** Ends what reads the images, where they come from files. */
+export function closeData(data: ImageDataset<AnySplit>): void {
+  if (Symbol.dispose in data) (data as unknown as Disposable)[Symbol.dispose]();
+}
+
 /** The configuration of the data that was really opened: after a fallback, or from another folder, resuming must not find another set. */
 export function settleData(config: DataConfig, { synthetic, classes }: ImageDataset<AnySplit>): DataConfig {
   const rooted = config.root === undefined ? config : { ...config, root: resolve(config.root) };

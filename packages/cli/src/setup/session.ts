@@ -8,7 +8,7 @@ import {
   openDevice,
 } from '@s2sam/core';
 import type { Config } from '../config/schema.js';
-import { openData } from './data.js';
+import { closeData, openData } from './data.js';
 
 /** What a configuration needs of this machine: the device and the data. */
 export interface Session extends AsyncDisposable {
@@ -29,7 +29,7 @@ export async function openSession(
     const dataset = await openData(config.data, device.kind, say, signal);
     const close = async (): Promise<void> => {
       await device[Symbol.asyncDispose]();
-      if (Symbol.dispose in dataset) (dataset as Disposable)[Symbol.dispose]();
+      closeData(dataset);
     };
     return { device, dataset, [Symbol.asyncDispose]: close };
   } catch (error) {

@@ -213,14 +213,11 @@ export function loadWeights(
   checkpoint: Checkpoint,
   { average = false }: LoadWeightsOptions = {},
 ): void {
-  const parameters = model.namedParameters();
-  const buffers = model.namedBuffers();
-  checkNames(checkpoint, [...parameters.keys(), ...buffers.keys()]);
-  const values = new Map([...parameters].map(([name, { value }]) => [name, value]));
-  for (const [name, { tensor }] of buffers) values.set(name, tensor);
-  if (average) loadAverage(values, checkpoint);
-  else loadNamed(values, '', checkpoint);
-  for (const parameter of parameters.values()) loadMask(model, parameter, checkpoint);
+  const state = model.namedState();
+  checkNames(checkpoint, [...state.keys()]);
+  if (average) loadAverage(state, checkpoint);
+  else loadNamed(state, '', checkpoint);
+  for (const parameter of model.namedParameters().values()) loadMask(model, parameter, checkpoint);
   model.arena.resetWorking();
 }
 

@@ -38,9 +38,7 @@ export async function loadPretrained(
   const { prefix, tensors } = unwrapped((await readSafetensors(path)).tensors);
   const skip = options.classifier === 'skip' ? lastLayer(model) : undefined;
   const isSkipped = (name: string): boolean => skip !== undefined && name.startsWith(skip);
-  const parameters = [...model.namedParameters()].map(([name, { value }]) => [name, value] as const);
-  const buffers = [...model.namedBuffers()].map(([name, { tensor }]) => [name, tensor] as const);
-  const wanted = new Map<string, Tensor>([...parameters, ...buffers].filter(([name]) => !isSkipped(name)));
+  const wanted = new Map([...model.namedState()].filter(([name]) => !isSkipped(name)));
   const found = new Map([...tensors].filter(([name]) => !isSkipped(name)));
   const problems = compare(found, wanted, lastLayer(model));
   if (problems.length > 0) {
@@ -52,7 +50,7 @@ export async function loadPretrained(
   for (const [name, tensor] of wanted) tensor.write((found.get(name) as StoredTensor).data as Float32Array);
   for (const { mask, value } of model.namedParameters().values()) mask?.apply(value);
   model.arena.resetWorking();
-  return { prefix, loaded: wanted.size, skipped: parameters.map(([name]) => name).filter(isSkipped) };
+  return { prefix, loaded: wanted.size, skipped: [...model.namedParameters().keys()].filter(isSkipped) };
 }
 
 /** The tensors of a network, without what wrappers put before all of their names. */

@@ -92,6 +92,13 @@ export abstract class Module implements Disposable {
     return new Map([...this.walk()].filter((entry): entry is [string, Buffer] => entry[1] instanceof Buffer));
   }
 
+  /** What a state dict holds: values of parameters, then buffers, by name. */
+  namedState(): Map<string, Tensor> {
+    const values = [...this.namedParameters()].map(([name, { value }]) => [name, value] as const);
+    const buffers = [...this.namedBuffers()].map(([name, { tensor }]) => [name, tensor] as const);
+    return new Map([...values, ...buffers]);
+  }
+
   train(training = true): this {
     this.#each((module) => {
       module.training = training;

@@ -105,12 +105,14 @@ export class SparsityState implements Disposable {
 
   /** Remembers weights and running statistics as those that later rounds start from. */
   remember(): void {
-    for (const [name, tensor] of this.#rewound()) this.#memory.get(`rewind.${name}`, tensor.shape).copyFrom(tensor);
+    for (const [name, tensor] of this.#model.namedState())
+      this.#memory.get(`rewind.${name}`, tensor.shape).copyFrom(tensor);
   }
 
   /** Back to the remembered weights and statistics under the masks as they are; the optimizer begins anew. */
   rewind(): void {
-    for (const [name, tensor] of this.#rewound()) tensor.copyFrom(this.#memory.get(`rewind.${name}`, tensor.shape));
+    for (const [name, tensor] of this.#model.namedState())
+      tensor.copyFrom(this.#memory.get(`rewind.${name}`, tensor.shape));
     this.#arena.momentum.fill(0);
     this.#arena.gradient.fill(0);
     this.enforce();
@@ -161,13 +163,6 @@ export class SparsityState implements Disposable {
 
   readonly #strategyMemory: StrategyContext['memory'] = (name, shape, options) =>
     this.#memory.get(`strategy.${name}`, shape, options);
-
-  #rewound(): [string, Tensor][] {
-    return [
-      ...[...this.#model.namedParameters()].map(([name, { value }]): [string, Tensor] => [name, value]),
-      ...[...this.#model.namedBuffers()].map(([name, { tensor }]): [string, Tensor] => [name, tensor]),
-    ];
-  }
 }
 
 /** What logs and reports say of the masks of a model. */

@@ -27,6 +27,19 @@ export function checkModel(model: Classifier, { data }: TrainOptions): void {
   );
 }
 
+/** A model can be tested on images of as many classes as it has. Throws ArgumentError for `op`. */
+export function checkClasses(
+  op: string,
+  model: Classifier,
+  { name, classes }: Pick<TrainOptions['data'], 'name' | 'classes'>,
+): void {
+  if (classes === model.classes) return;
+  throw new ArgumentError(
+    `${op}: the model has ${model.classes} classes but ${name} has ${classes}; they must be equal`,
+    { op },
+  );
+}
+
 /** Throws ArgumentError for numbers out of their range. */
 export function checkOptions({ mixup = 0, cutmix = 0, ema }: TrainOptions): void {
   for (const [name, alpha] of Object.entries({ mixup, cutmix })) {

@@ -1,9 +1,9 @@
 import { countCorrect, crossEntropy } from '../autograd/loss.js';
 import type { Graph } from '../device/graph.js';
-import { ArgumentError } from '../errors.js';
 import type { Classifier } from '../models/classifier.js';
 import { scope, unscoped } from '../tensor/scope.js';
 import { positiveInteger, type Tensor } from '../tensor/tensor.js';
+import { checkClasses } from './checks.js';
 import type { AnySplit, ImageDataset } from './data.js';
 import { type BatchTensors, Loader } from './loader.js';
 
@@ -45,12 +45,7 @@ export class Evaluator implements Disposable {
 
   constructor(model: Classifier, { data, split = 'test', batchSize = 256 }: EvaluateOptions) {
     positiveInteger('evaluate', 'batchSize', batchSize);
-    if (data.classes !== model.classes) {
-      throw new ArgumentError(
-        `evaluate: the model has ${model.classes} classes but ${data.name} has ${data.classes}; they must be equal`,
-        { op: 'evaluate' },
-      );
-    }
+    checkClasses('evaluate', model, data);
     this.#model = model;
     this.#images = data[split].size;
     this.#loader = new Loader(model.device, data, data[split], { batchSize: Math.min(batchSize, this.#images) });

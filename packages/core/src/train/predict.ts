@@ -1,8 +1,8 @@
 import { topK } from '../autograd/loss.js';
-import { ArgumentError } from '../errors.js';
 import type { Classifier } from '../models/classifier.js';
 import { scope } from '../tensor/scope.js';
 import { positiveInteger, type Tensor } from '../tensor/tensor.js';
+import { checkClasses } from './checks.js';
 import type { EvaluateOptions } from './evaluate.js';
 import { Loader } from './loader.js';
 
@@ -25,12 +25,7 @@ export async function* predict(
   { data, split = 'test', batchSize = 256, signal }: EvaluateOptions,
 ): AsyncGenerator<Prediction> {
   positiveInteger('predict', 'batchSize', batchSize);
-  if (data.classes !== model.classes) {
-    throw new ArgumentError(
-      `predict: the model has ${model.classes} classes but ${data.name} has ${data.classes}; they must be equal`,
-      { op: 'predict' },
-    );
-  }
+  checkClasses('predict', model, data);
   const { size, labels } = data[split];
   const { training } = model;
   using loader = new Loader(model.device, data, data[split], { batchSize: Math.min(batchSize, size) });

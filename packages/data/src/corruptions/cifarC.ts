@@ -5,13 +5,11 @@ import { type CifarSpec, cifar10Spec, cifar100Spec } from '../cifar.js';
 import { type CorruptionName, corruptionNames, isCorruption, type Severity, severities } from './names.js';
 import { type CifarName, type GeneratedNote, readNote } from './note.js';
 import { type NpyArray, NpyFile } from './npy.js';
+import { CHANNELS, SIDE, toPlanes } from './planes.js';
 import type { CorruptionSource } from './source.js';
 
 export const cifarSpecs: Readonly<Record<CifarName, CifarSpec>> = { cifar10: cifar10Spec, cifar100: cifar100Spec };
 
-const SIDE = 32;
-const PIXELS = SIDE * SIDE;
-const CHANNELS = 3;
 const RELEASED_IMAGES = 10_000;
 const OP = 'openCifarC';
 
@@ -135,17 +133,4 @@ function checkLabels({ folder, dataset, note }: Place, stored: NpyArray): Int32A
     throw damaged(path, `the highest label is ${highest}; those of ${dataset} reach ${classes - 1}`);
   }
   return labels;
-}
-
-/** [N, 32, 32, 3] to [N, 3, 32, 32]. */
-export function toPlanes(pixels: Uint8Array): Uint8Array {
-  const planes = new Uint8Array(pixels.length);
-  for (let image = 0; image < pixels.length; image += CHANNELS * PIXELS) {
-    for (let pixel = 0; pixel < PIXELS; pixel++) {
-      for (let channel = 0; channel < CHANNELS; channel++) {
-        planes[image + channel * PIXELS + pixel] = pixels[image + pixel * CHANNELS + channel] as number;
-      }
-    }
-  }
-  return planes;
 }

@@ -1,4 +1,5 @@
-import { type BySeverity, CHANNELS, type Corrupt, SIDE, SIZE, toByte } from './pixels.js';
+import { CHANNELS, SIDE, SIZE } from '../planes.js';
+import { type BySeverity, type Corrupt, toByte } from './pixels.js';
 
 const GAUSSIAN: BySeverity<number> = [0.4, 0.6, 0.7, 0.8, 1];
 /** Radius of the disk, and deviation of the blur that smooths its rim. */

@@ -1,4 +1,5 @@
-import { at, type BySeverity, CHANNELS, type Corrupt, mapped, SIZE, toByte } from './pixels.js';
+import { CHANNELS, SIZE } from '../planes.js';
+import { at, type BySeverity, type Corrupt, mapped, toByte } from './pixels.js';
 
 const BRIGHTNESS: BySeverity<number> = [0.05, 0.1, 0.15, 0.2, 0.3];
 const CONTRAST: BySeverity<number> = [0.75, 0.5, 0.4, 0.3, 0.15];

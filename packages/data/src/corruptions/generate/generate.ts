@@ -5,13 +5,14 @@ import { ArgumentError, DataError, type ImageDataset, ioError, streamKey, writeF
 import { type CorruptionName, checkCorruptions, checkSeverities, type Severity, severities } from '../names.js';
 import { type CifarName, type GeneratedNote, NOTE, readNote } from '../note.js';
 import { npyHeader } from '../npy.js';
+import { SIDE, SIZE, toRows } from '../planes.js';
 import { defocusBlur, gaussianBlur } from './blur.js';
 import { brightness, contrast, saturate } from './colour.js';
 import { Draws } from './draws.js';
-import { jpegCompressed, toRows } from './jpeg.js';
+import { jpegCompressed } from './jpeg.js';
 import { gaussianNoise, impulseNoise, shotNoise, speckleNoise } from './noise.js';
 import { pixelate } from './pixelate.js';
-import { type Corrupt, SIDE, SIZE } from './pixels.js';
+import type { Corrupt } from './pixels.js';
 
 const OP = 'generateCifarC';
 /** To be raised when any program changes its results. */

@@ -1,6 +1,7 @@
 import { openImagePool } from '@s2sam/native';
 import type { Severity } from '../names.js';
-import { at, type BySeverity, CHANNELS, SIDE, SIZE } from './pixels.js';
+import { SIDE, SIZE, toRows } from '../planes.js';
+import { at, type BySeverity } from './pixels.js';
 
 const QUALITY: BySeverity<number> = [80, 65, 58, 50, 40];
 
@@ -26,18 +27,4 @@ export async function jpegCompressed(images: Uint8Array, severity: Severity): Pr
   } finally {
     pool.close();
   }
-}
-
-/** [N][3][32][32] to [N][32][32][3]. */
-export function toRows(planes: Uint8Array): Uint8Array {
-  const rows = new Uint8Array(planes.length);
-  const pixels = SIDE * SIDE;
-  for (let image = 0; image < planes.length; image += SIZE) {
-    for (let pixel = 0; pixel < pixels; pixel++) {
-      for (let channel = 0; channel < CHANNELS; channel++) {
-        rows[image + CHANNELS * pixel + channel] = planes[image + channel * pixels + pixel] as number;
-      }
-    }
-  }
-  return rows;
 }

@@ -1,4 +1,5 @@
-import { at, type BySeverity, CHANNELS, type Corrupt, SIDE } from './pixels.js';
+import { CHANNELS, SIDE } from '../planes.js';
+import { at, type BySeverity, type Corrupt } from './pixels.js';
 
 const SHARE: BySeverity<number> = [0.95, 0.9, 0.85, 0.75, 0.65];
 

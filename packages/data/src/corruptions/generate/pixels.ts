@@ -1,12 +1,6 @@
 import type { Severity } from '../names.js';
 import type { Draws } from './draws.js';
 
-/** Height and width of CIFAR's images. */
-export const SIDE = 32;
-export const CHANNELS = 3;
-/** Numbers of an image, [32][32][3]. */
-export const SIZE = SIDE * SIDE * CHANNELS;
-
 /** Makes of an image, u8 [32][32][3], its corrupted copy. */
 export type Corrupt = (image: Uint8Array, severity: Severity, draws: Draws) => Uint8Array;
 
