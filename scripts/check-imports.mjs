@@ -19,12 +19,13 @@ const PACKAGE_MAY_IMPORT = {
 const LAYER_MAY_INCLUDE = {
   contract: [],
   memory: ['contract'],
+  profile: ['contract'],
   shape: ['contract'],
   addon: ['contract', 'memory', 'shape'],
   images: ['contract'],
   images_addon: ['images'],
-  cpu: ['contract', 'memory', 'shape'],
-  cuda: ['contract', 'memory', 'shape'],
+  cpu: ['contract', 'memory', 'profile', 'shape'],
+  cuda: ['contract', 'memory', 'profile', 'shape'],
 };
 
 /** System headers that few folders may include. */

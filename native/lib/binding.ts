@@ -71,19 +71,21 @@ export interface ProfileSpan {
   /** Seconds since the profile began. */
   readonly begin: number;
   readonly end: number;
-  /** Floating-point operations of convolutions and linear layers, at kept weights only. */
+  /** Floating-point operations of convolutions and linear layers: CPU: at kept weights only; CUDA: at all, unless masked ones are skipped. */
   readonly flops: number;
   /** Bytes of the tensors it reads and writes, each counted once. */
   readonly bytes: number;
 }
 
-/** What a device's threads reach together at most: GFLOP/s in f32, GB/s. */
+/** What a device reaches at most: GFLOP/s, GB/s. */
 export interface MachinePeaks {
-  /** Fused multiply-adds on registers. */
+  /** In f32 (never TF32). CPU: fused multiply-adds on registers, all threads together; CUDA: a large product by cuBLAS. */
   readonly arithmetic: number;
-  /** The same with one operand of each loaded from the first-level or the second-level cache. */
-  readonly firstLevel: number;
-  readonly secondLevel: number;
+  /** CUDA: the same in bf16, summed in f32. */
+  readonly halfArithmetic?: number;
+  /** CPU: fused multiply-adds with one operand of each loaded from the first-level or the second-level cache. */
+  readonly firstLevel?: number;
+  readonly secondLevel?: number;
   /** Copying: bytes read plus bytes written. */
   readonly memory: number;
 }
@@ -94,11 +96,11 @@ export interface KernelChoice {
   readonly label: string;
   /** `conv2d`, `conv2dBackwardData`, `conv2dBackwardWeight` or their linear counterparts. */
   readonly op: string;
-  /** Share of weights kept when it was chosen. */
+  /** Share of weights kept when it was chosen; CUDA: multiplied, 1 where masked ones are zeros like others. */
   readonly density: number;
-  /** E.g. `sparse, 1x7 pixels, 32 channels at a time`, `dense`. */
+  /** E.g. `sparse, 1x7 pixels, 32 channels at a time`, `dense`; CUDA: `gemm`, `direct`, `sparse`, an engine of cuDNN with its settings. */
   readonly kernel: string;
-  /** What was timed, in milliseconds; empty where a rule decided. */
+  /** What was timed, in milliseconds; empty where a rule decided or the choice was remembered from an earlier process. */
   readonly candidates: readonly { readonly kernel: string; readonly milliseconds: number }[];
 }
 
@@ -136,16 +138,19 @@ export interface NativeBinding {
   /** Resolves after everything enqueued so far; rejects with the first error a command met since the last wait. */
   synchronize(device: DeviceHandle): Promise<void>;
 
-  // ---- profiles (CPU) --------------------------------------------------------------------------------------------------
+  // ---- profiles --------------------------------------------------------------------------------------------------------
   /** Ops enqueued or recorded from now on carry this text in profiles; '' ends that. */
   label(device: DeviceHandle, text: string): void;
-  /** From now on ops are timed as they run. */
+  /**
+   * From now on ops are timed as they run, and what was timed before is forgotten. CUDA: those of a recorded step if it was recorded
+   * while a profile was taken, and its replay then waits for the device. Not while a step is recorded.
+   */
   beginProfile(device: DeviceHandle): void;
   /** What has run since, in order. Wait for the device first: what still runs is left out. */
   endProfile(device: DeviceHandle): ProfileSpan[];
-  /** How layers have been computed so far, in the order of first use; of layers whose mask changed, the newest. Empty on CUDA. */
+  /** How layers have been computed so far, in the order of first use; of layers whose mask changed, the newest. */
   choices(device: DeviceHandle): KernelChoice[];
-  /** Takes about a second. */
+  /** Takes about a second. Throws DeviceError where cuBLAS is missing (CUDA). */
   measurePeaks(device: DeviceHandle): Promise<MachinePeaks>;
 
   // ---- tensors -------------------------------------------------------------------------------------------------------

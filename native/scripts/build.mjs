@@ -23,7 +23,7 @@ const folderOf = (backend) => at('build', backend === 'cpu' ? 'cmake' : `cmake-$
 /** CMake's modules: in the repository, and in the installed package. */
 const modules = ['../cmake', 'cmake'].map((folder) => at(folder)).find((folder) => fs.existsSync(folder));
 const foldersOf = (backend) =>
-  backend === 'images' ? ['images', 'images_addon'] : ['addon', 'memory', 'shape', backend];
+  backend === 'images' ? ['images', 'images_addon'] : ['addon', 'memory', 'profile', 'shape', backend];
 /** Everything a binary is made of. */
 const inputsOf = (backend) => [
   ...foldersOf(backend).map((folder) => at('src', folder)),

@@ -46,13 +46,9 @@ describe('a profile', () => {
 });
 
 describe('the peaks of the machine', () => {
-  it('fall with the distance of the operands', async () => {
-    const { arithmetic, firstLevel, secondLevel, memory } = await native.measurePeaks(device);
-    expect(memory).toBeGreaterThan(0);
-    expect(secondLevel).toBeGreaterThan(0);
-    // Twice: the machine may have other work meanwhile.
-    expect(firstLevel).toBeLessThan(2 * arithmetic);
-    expect(secondLevel).toBeLessThan(2 * firstLevel);
+  it('are of arithmetic on registers and from two caches, and of copying', async () => {
+    const peaks = await native.measurePeaks(device);
+    expect(Object.keys(peaks).toSorted()).toEqual(['arithmetic', 'firstLevel', 'memory', 'secondLevel']);
   });
 
   it('are not measured while a step is recorded', () => {

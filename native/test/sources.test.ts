@@ -18,7 +18,7 @@ const onDisk = (folder: string): string[] =>
 describe('sources.json', () => {
   it('names every source file there is, once', () => {
     const listed = groups.flatMap((group) => sources[group]);
-    const there = ['addon', 'images', 'images_addon', 'memory', 'shape', 'cpu', 'cuda'].flatMap((folder) =>
+    const there = ['addon', 'images', 'images_addon', 'memory', 'profile', 'shape', 'cpu', 'cuda'].flatMap((folder) =>
       onDisk(`src/${folder}`),
     );
     expect([...listed].sort()).toEqual([...there].sort());

@@ -78,7 +78,8 @@ struct Span {
 };
 /// Commands enqueued from now on carry this number. It means nothing to the backend.
 void label(Stream&, std::uint32_t number);
-/// From now on commands are timed as they run. Throws Error{argument} where a backend cannot time them.
+/// From now on commands are timed as they run; CUDA: also those of steps that are recorded from now on, each time they are replayed,
+/// and a replay waits until the device is done. Forgets what was timed before. Not while a step is recorded.
 void begin_profile(Stream&);
 /// The commands that have run since begin_profile, in order; timing ends.
 std::vector<Span> end_profile(Stream&);
@@ -87,20 +88,21 @@ std::vector<Span> end_profile(Stream&);
 struct KernelChoice {
   const char* op;
   std::uint32_t label;
-  double density;
+  double density;  ///< share of the weights kept; CUDA: multiplied
   std::string kernel;
   std::vector<std::pair<std::string, double>> candidates;  ///< what was timed, in milliseconds; none where a rule decided
 };
 /// Of every layer that ran, in the order of first use, the newest choice.
 std::vector<KernelChoice> choices(Stream&);
 
-/// What this machine can do at most, on the stream's threads, in GFLOP/s of f32 and GB/s.
+/// What this machine can do at most, on the stream's threads or the GPU, in GFLOP/s and GB/s; 0: does not apply.
 struct Peaks {
-  double arithmetic;            ///< fused multiply-adds on registers
-  double first_level, second_level;  ///< the same with one operand loaded from that cache
-  double memory;                ///< copying, bytes read plus bytes written
+  double arithmetic = 0;       ///< CPU: fused multiply-adds on registers; CUDA: a large product; of f32 (never TF32)
+  double half_arithmetic = 0;  ///< CUDA: the same of bf16, summed in f32
+  double first_level = 0, second_level = 0;  ///< CPU: as arithmetic, with one operand loaded from that cache
+  double memory = 0;           ///< copying, bytes read plus bytes written
 };
-/// Enqueues measuring them, which takes about a second. Throws Error{argument} where a backend cannot.
+/// Enqueues measuring them, which takes about a second. Throws Error{device} where a library it takes is missing.
 void measure_peaks(Stream&, std::shared_ptr<Peaks> result);
 
 /// Enqueues y = the row-major elements at `host` (f32 for f16 and bf16), which is kept alive until then.

@@ -13,6 +13,8 @@ Napi::Value label(Call& call) {
 }
 
 Napi::Value begin_profile(Call& call) {
+  call.device(0);
+  call.not_while_capturing("nothing runs while a step is recorded; begin before captureBegin");
   backend::begin_profile(*call.device(0).stream);
   return call.undefined();
 }
@@ -77,10 +79,14 @@ Napi::Value measure_peaks(Call& call) {
   backend::measure_peaks(*device.stream, peaks);
   return call.addon().pending.add(call.env(), device, call.op(), [peaks](Napi::Env env) {
     Napi::Object result = Napi::Object::New(env);
-    result["arithmetic"] = peaks->arithmetic;
-    result["firstLevel"] = peaks->first_level;
-    result["secondLevel"] = peaks->second_level;
-    result["memory"] = peaks->memory;
+    const std::pair<const char*, double> all[] = {{"arithmetic", peaks->arithmetic},
+                                                  {"halfArithmetic", peaks->half_arithmetic},
+                                                  {"firstLevel", peaks->first_level},
+                                                  {"secondLevel", peaks->second_level},
+                                                  {"memory", peaks->memory}};
+    for (const auto& [name, value] : all) {
+      if (value > 0) result[name] = value;
+    }
     return result;
   });
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "s2sam/tensor.hpp"
+#include "s2sam/work.hpp"
 
 namespace s2sam {
 
@@ -46,14 +47,5 @@ struct ActivationLayout {
 /// Activations larger than this have left the caches before anybody reads them: they are written past the caches, which
 /// spares reading what lies there first.
 inline constexpr double streamed_bytes = 4 << 20;
-
-/// Bytes of what is stored together, null tensors counting nothing; for profiles.
-template <class... Tensors>
-double bytes_of(const Tensors&... tensors) {
-  const auto bytes = [](const Tensor& x) {
-    return x ? static_cast<double>(storage_bytes(x.shape, x.dtype, x.format, x.border)) : 0.0;
-  };
-  return (0.0 + ... + bytes(tensors));
-}
 
 }  // namespace s2sam

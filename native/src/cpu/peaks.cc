@@ -63,8 +63,10 @@ double copy(Context& context) {
 
 backend::Peaks measure_peaks(Context& context) {
   const PeakKernels& kernels = peak_kernels_for(context.isa());
-  return {arithmetic(context, kernels), loaded(context, kernels, 16 << 10), loaded(context, kernels, 192 << 10),
-          copy(context)};
+  return {.arithmetic = arithmetic(context, kernels),
+          .first_level = loaded(context, kernels, 16 << 10),
+          .second_level = loaded(context, kernels, 192 << 10),
+          .memory = copy(context)};
 }
 
 }  // namespace s2sam

@@ -16,18 +16,14 @@
 #include <utility>
 #include <vector>
 
-#include "cpu/choices.hpp"
+#include "profile/choices.hpp"
 #include "cpu/isa.hpp"
 #include "cpu/memory.hpp"
 #include "cpu/profile.hpp"
 #include "cpu/workers.hpp"
+#include "s2sam/work.hpp"
 
 namespace s2sam {
-
-/// Arithmetic done, and memory that had to be read or written, by one command.
-struct Work {
-  double flops = 0, bytes = 0;
-};
 
 /// What a command may use while it runs: the one submission thread calls commands in order, so nothing here is locked.
 class Context {

@@ -8,6 +8,7 @@
 
 #include "cuda/check.hpp"
 #include "cuda/libraries/library.hpp"
+#include "cuda/peaks.hpp"
 #include "cuda/stream/events.hpp"
 #include "cuda/stream/stream.hpp"
 
@@ -97,19 +98,11 @@ bool stale(const Recording& recording) { return Stream::stale(recording); }
 void upload(Stream& stream, std::shared_ptr<const void> host, Tensor y) { stream.upload(std::move(host), y); }
 void download(Stream& stream, Tensor x, void* host) { stream.download(x, host); }
 
-namespace {
-
-[[noreturn]] void refuse_profile(const char* op) {
-  throw Error(Code::argument, op, "only the CPU backend times its own ops; use NVIDIA's nsys for a CUDA device");
-}
-
-}  // namespace
-
-void label(Stream&, std::uint32_t) {}
-void begin_profile(Stream&) { refuse_profile("beginProfile"); }
-std::vector<Span> end_profile(Stream&) { refuse_profile("endProfile"); }
-std::vector<KernelChoice> choices(Stream&) { return {}; }
-void measure_peaks(Stream&, std::shared_ptr<Peaks>) { refuse_profile("measurePeaks"); }
+void label(Stream& stream, std::uint32_t number) { stream.profile().label(number); }
+void begin_profile(Stream& stream) { stream.profile().begin(stream.handle()); }
+std::vector<Span> end_profile(Stream& stream) { return stream.profile().end(); }
+std::vector<KernelChoice> choices(Stream& stream) { return stream.choices().all(); }
+void measure_peaks(Stream& stream, std::shared_ptr<Peaks> result) { *result = s2sam::measure_peaks(stream); }
 
 void on_complete(Stream& stream, std::function<void(std::exception_ptr)> done) { stream.on_complete(std::move(done)); }
 void drain(Stream& stream) { stream.drain(); }

@@ -23,7 +23,9 @@ struct CUstream_st {
 };
 
 struct CUevent_st {
-  bool captured = false;
+  bool timed = true;
+  bool captured = false;  // a mark of the order of what is recorded
+  bool set = false;       // the device has passed it
 };
 
 struct CUgraph_st {
@@ -263,20 +265,38 @@ cudaError_t cudaEventCreate(cudaEvent_t* event) {
   *event = std::make_unique<CUevent_st>().release();
   return cudaSuccess;
 }
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return cudaEventCreate(event); }
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
+  const cudaError_t status = cudaEventCreate(event);
+  (*event)->timed = (flags & cudaEventDisableTiming) == 0;
+  return status;
+}
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   const std::unique_ptr<CUevent_st> ended(event);
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   event->captured = stream->recorded != nullptr;
+  event->set = !event->captured;
   return state();
+}
+cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned flags) {
+  if (flags != cudaEventRecordExternal) return cudaEventRecord(event, stream);
+  if (!stream->recorded) return fail(cudaErrorIllegalState);
+  event->captured = event->set = false;
+  return emulated::enqueue(stream, [event] { event->set = true; });
+}
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  if (event->captured) return fail(cudaErrorCapturedEvent);
+  return unsafe_while_capturing();
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   if (event->captured) return fail(cudaErrorCapturedEvent);
   return unsafe_while_capturing();
 }
-cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  for (const cudaEvent_t event : {from, to}) {
+    if (!event->timed || !event->set) return fail(cudaErrorInvalidResourceHandle);
+  }
   *milliseconds = 1;  // every candidate takes as long as the other
   return cudaSuccess;
 }

@@ -70,6 +70,7 @@ Examples:
   profile: `
 Examples:
   $ s2sam profile --model resnet50 --batch 16 --density 0.1
+  $ s2sam profile --device cuda --dtype bf16 --model resnet50 --batch 256
   $ s2sam profile --model resnet32 --layout erk --density 0.05 --trace trace.json`,
   import: `
 Settings, e.g. of data.*, are what 's2sam eval' of the checkpoint starts with. Files of PyTorch (.pth) are converted first, with

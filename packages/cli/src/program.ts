@@ -85,7 +85,11 @@ const withWorkload = (command: Command, model: string, batch: number, density: n
       rule,
       'stemAndClassifier',
     )
-    .option('--threads <count>', 'default one per core', whole)
+    .option('--device <name>', 'auto, cpu, cuda or cuda:N; default $S2SAM_DEVICE, else auto')
+    .addOption(
+      new Option('--dtype <type>', 'what the network computes in').choices(['f32', 'f16', 'bf16']).default('f32'),
+    )
+    .option('--threads <count>', 'of the CPU; default one per core', whole)
     .option('--seed <number>', 'of weights and masks', natural, 0);
 
 /** `s2sam doctor`. */
@@ -261,9 +265,7 @@ export function makeProgram(exit: (code: number) => void, output: Output = termi
     .action((run: string, options: { out?: string }) => exit(reportCommand(run, options, output)));
 
   withWorkload(program.command('profile'), 'resnet32', 128, 1)
-    .description(
-      'show where the time of a training step goes on the CPU: by op, by layer, beside what the machine can do',
-    )
+    .description('show where the time of a training step goes: by op, by layer, beside what the machine can do')
     .addOption(new Option('--optimizer <name>').choices(optimizerNames).default('s2sam'))
     .option('--steps <count>', 'how many steps to look at', whole, 5)
     .option('--trace <file>', 'write a trace for chrome://tracing or Perfetto')

@@ -40,7 +40,7 @@ describe('a profile of two steps of ResNet-20', () => {
     spans = await device.endProfile();
     layers = workload.layers;
     kept = new Map(layers.map((layer) => [layer, workload.kept(layer)]));
-    passes = activationPasses(spans, 2, workload.convolutionOutputs * BATCH);
+    passes = activationPasses(spans, 2, workload.convolutionOutputs * BATCH, 'f32');
   });
 
   it('has the ops in the order they ran, one after another', () => {
@@ -72,12 +72,15 @@ describe('a profile of two steps of ResNet-20', () => {
   });
 
   it('has tables whose rows add up to the time of all ops', () => {
-    const sum = [...totals(spans, 2, ({ op }) => op).values()].reduce((all, { milliseconds }) => all + milliseconds, 0);
+    const limits = { arithmetic: 100, memory: 20 };
+    const sum = [...totals(spans, 2, limits, ({ op }) => op).values()].reduce(
+      (all, { milliseconds }) => all + milliseconds,
+      0,
+    );
     expect(sum).toBeCloseTo(opMilliseconds(spans, 2), 6);
-    const peaks = { arithmetic: 100, firstLevel: 90, secondLevel: 60, memory: 20 };
-    const ops = opTable(spans, 2, peaks).rows;
+    const ops = opTable(spans, 2, limits).rows;
     expect(ops.reduce((all, row) => all + Number(row[1]), 0)).toBeCloseTo(opMilliseconds(spans, 2), 0);
-    const rows = layerTable(spans, 2).rows;
+    const rows = layerTable(spans, 2, limits).rows;
     expect(rows[0]?.[0]).toBe(layers[0]);
     const labelled = opMilliseconds(
       spans.filter(({ label }) => label !== ''),
@@ -117,7 +120,7 @@ describe('the commands', () => {
     const args = ['--model', 'resnet20', '--batch', '8', '--density', '0.2', '--steps', '1', '--trace', trace];
     const { code, lines, stderr } = await run(folder, ['profile', ...args]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(lines[0]).toBe('resnet20, density 0.2 (uniform), batch 8 of 32x32, s2sam');
+    expect(lines[0]).toBe('resnet20, density 0.2 (uniform), batch 8 of 32x32, s2sam, f32');
     expect(lines.some((line) => line.startsWith('layer3.2.conv2 '))).toBe(true);
     expect(lines.some((line) => line.startsWith('conv2dBackwardWeight '))).toBe(true);
     expect(lines.some((line) => line.startsWith('activations '))).toBe(true);

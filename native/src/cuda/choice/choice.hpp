@@ -10,15 +10,20 @@
 namespace s2sam {
 
 /// Enqueues one of several ways to do the same. May throw Error where that way is not possible after all.
-using Work = std::function<void(const Op&)>;
+using Way = std::function<void(const Op&)>;
 
 /// Runs it on the stream and waits; false where it throws.
-bool works(Stream& stream, const Work& work);
+bool works(Stream& stream, const Way& way);
 
-/// The index of the work that takes the least time in a recorded step, the first among equals; nothing where none
-/// works. Each is run before it is timed, and they take turns, so that a change of the GPU's clock meets all of them.
-/// `stream` should have nothing else to do; blocks until it is known. Other streams of this thread may be recording if
-/// a BesideCapture lives.
-std::optional<std::size_t> fastest(Stream& stream, const std::vector<Work>& works);
+struct Race {
+  std::size_t winner;
+  std::vector<float> milliseconds;  ///< of every way, infinite where it does not work; empty where nothing was timed
+};
+
+/// Finds the way that takes the least time in a recorded step, the first among equals; nothing where none works. Each is
+/// run before it is timed, and they take turns, so that a change of the GPU's clock meets all of them. `stream` should
+/// have nothing else to do; blocks until it is known. Other streams of this thread may be recording if a BesideCapture
+/// lives.
+std::optional<Race> fastest(Stream& stream, const std::vector<Way>& ways);
 
 }  // namespace s2sam

@@ -1,5 +1,6 @@
 #include "cuda/conv/engines.hpp"
 
+#include <cmath>
 #include <cstdlib>
 #include <utility>
 
@@ -54,6 +55,15 @@ std::optional<Engine> made(const Candidate& candidate) {
   }
 }
 
+/// By name, without those that do not work.
+std::vector<std::pair<std::string, double>> times_of(const std::vector<std::string>& names, const Race& race) {
+  std::vector<std::pair<std::string, double>> result;
+  for (std::size_t i = 0; i < race.milliseconds.size(); ++i) {
+    if (std::isfinite(race.milliseconds[i])) result.emplace_back(names[i], static_cast<double>(race.milliseconds[i]));
+  }
+  return result;
+}
+
 Engine sparse_engine(const Problem& problem, const ops::MaskRef& mask) {
   return [problem, mask](const Op& op, const Tensors& tensors) { sparse::run(op, problem, tensors, mask); };
 }
@@ -91,16 +101,16 @@ std::vector<Candidate> Engines::candidates(const Problem& problem) const {
   return result;
 }
 
-Engine Engines::choose(const Op& op, const Problem& problem) const {
+Engines::Chosen Engines::choose(const Op& op, const Problem& problem) const {
   std::vector<Candidate> all = candidates(problem);
-  if (all.size() == 1 && all[0].name == direct) return all[0].make();  // ready as it is
+  if (all.size() == 1 && all[0].name == direct) return {all[0].make(), direct, {}};  // ready as it is
   const std::string question = problem.name();
   Trial trial(op.limits().index, problem);
 
   if (const auto known = cache_ ? cache_->find(question) : std::nullopt) {
     for (const Candidate& candidate : all) {
       if (candidate.name != *known) continue;
-      if (auto engine = made(candidate); engine && trial.works(*engine)) return std::move(*engine);
+      if (auto engine = made(candidate); engine && trial.works(*engine)) return {std::move(*engine), *known, {}};
     }
   }
 
@@ -112,13 +122,13 @@ Engine Engines::choose(const Op& op, const Problem& problem) const {
       engines.push_back(std::move(*engine));
     }
   }
-  const std::optional<std::size_t> best = trial.fastest(engines);
-  if (!best) throw Error(Code::internal, op.name(), "no engine computes " + question + "; use smaller images or a smaller batch");
-  if (cache_ && trial.timed()) cache_->keep(question, names[*best]);
-  return std::move(engines[*best]);
+  const std::optional<Race> race = trial.fastest(engines);
+  if (!race) throw Error(Code::internal, op.name(), "no engine computes " + question + "; use smaller images or a smaller batch");
+  if (cache_ && trial.timed()) cache_->keep(question, names[race->winner]);
+  return {std::move(engines[race->winner]), names[race->winner], times_of(names, *race)};
 }
 
-const Engine& Engines::of(const Op& op, const Problem& problem) {
+const Engines::Chosen& Engines::of(const Op& op, const Problem& problem) {
   const auto found = chosen_.find(problem);
   if (found != chosen_.end()) return found->second;
   const BesideCapture beside;
@@ -126,30 +136,44 @@ const Engine& Engines::of(const Op& op, const Problem& problem) {
 }
 
 /// Whether skipping masked weights takes less time than the dense engine.
-bool Engines::sparse_is_faster(const Op& op, const Problem& problem, const ops::MaskRef& mask) {
+const Engines::Skip& Engines::skip(const Op& op, const Problem& problem, const ops::MaskRef& mask) {
   const std::string question = problem.name() + "-kept" + std::to_string(sparse::half_percent_kept(*mask));
   if (const auto found = skips_.find(question); found != skips_.end()) return found->second;
   const BesideCapture beside;
   const std::optional<std::string> known = cache_->find(question);
-  bool faster = known == sparse_kind;
-  if (!faster && known != dense_kind) {
-    Trial trial(op.limits().index, problem);
-    faster = trial.fastest({of(op, problem), sparse_engine(problem, mask)}) == std::size_t{1};
-    if (trial.timed()) cache_->keep(question, faster ? sparse_kind : dense_kind);
-  }
-  return skips_.emplace(question, faster).first->second;
+  if (known == sparse_kind || known == dense_kind) return skips_.emplace(question, Skip{known == sparse_kind, {}}).first->second;
+  Trial trial(op.limits().index, problem);
+  const Chosen& dense = of(op, problem);
+  const std::optional<Race> race = trial.fastest({dense.engine, sparse_engine(problem, mask)});
+  const bool faster = race && race->winner == 1;
+  if (trial.timed()) cache_->keep(question, faster ? sparse_kind : dense_kind);
+  return skips_.emplace(question, Skip{faster, race ? times_of({dense.name, sparse_kind}, *race) : Times{}}).first->second;
 }
 
 bool Engines::skips_masked(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask) {
   const bool considered = pinned_.empty() || pinned_ == sparse_kind;
   if (!considered || !sparse::usable(op, problem, tensors, mask)) return false;
-  return (!pinned_.empty() || sparse_is_faster(op, problem, mask)) && ready(op, problem, mask);
+  return (!pinned_.empty() || skip(op, problem, mask).faster) && ready(op, problem, mask);
+}
+
+void Engines::run(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask) {
+  const std::uint32_t label = op.stream().profile().label();
+  const double weights = static_cast<double>(problem.o * problem.c * problem.taps());
+  double density = 1;
+  if (skips_masked(op, problem, tensors, mask)) {
+    density = sparse::half_percent_kept(*mask) / 200.0;
+    sparse::run(op, problem, tensors, mask);
+    op.stream().choices().note({op.name(), label, density, sparse_kind, pinned_.empty() ? skip(op, problem, mask).timed : Times{}});
+  } else {
+    const Chosen& chosen = of(op, problem);
+    chosen.engine(op, tensors);
+    op.stream().choices().note({op.name(), label, density, chosen.name, chosen.timed});
+  }
+  op.count({2 * density * weights * static_cast<double>(problem.pixels_out()), bytes_of(tensors.x, tensors.w, tensors.y)});
 }
 
 void run(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask) {
-  Engines& engines = op.stream().part<Engines>();
-  if (engines.skips_masked(op, problem, tensors, mask)) return sparse::run(op, problem, tensors, mask);
-  engines.of(op, problem)(op, tensors);
+  op.stream().part<Engines>().run(op, problem, tensors, mask);
 }
 
 }  // namespace s2sam::conv

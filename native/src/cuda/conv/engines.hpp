@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cuda/choice/cache.hpp"
@@ -21,22 +22,36 @@ class Engines {
  public:
   explicit Engines(Stream& stream);
 
-  /// Ready to run, also in a recorded step.
-  const Engine& of(const Op& op, const Problem& problem);
-  /// Whether sparse::run should compute it instead.
-  bool skips_masked(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask);
+  /// Computes the pass with the fastest engine for the problem, and notes which.
+  void run(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask);
 
  private:
+  using Times = std::vector<std::pair<std::string, double>>;  ///< names and milliseconds
+  /// What computes a problem with all weights.
+  struct Chosen {
+    Engine engine;
+    std::string name;
+    Times timed;
+  };
+  /// Whether masked weights are skipped instead.
+  struct Skip {
+    bool faster;
+    Times timed;
+  };
+
+  /// Ready to run, also in a recorded step.
+  const Chosen& of(const Op& op, const Problem& problem);
+  bool skips_masked(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask);
   std::vector<Candidate> candidates(const Problem& problem) const;
-  Engine choose(const Op& op, const Problem& problem) const;
-  bool sparse_is_faster(const Op& op, const Problem& problem, const ops::MaskRef& mask);
+  Chosen choose(const Op& op, const Problem& problem) const;
+  const Skip& skip(const Op& op, const Problem& problem, const ops::MaskRef& mask);
 
   std::string pinned_;
   std::shared_ptr<const Cublas> cublas_;
   std::shared_ptr<const cudnn::Device> cudnn_;
   std::optional<ChoiceCache> cache_;
-  std::map<Problem, Engine> chosen_;
-  std::map<std::string, bool> skips_;
+  std::map<Problem, Chosen> chosen_;
+  std::map<std::string, Skip> skips_;
 };
 
 /// Computes the pass with the fastest engine for the problem. The mask says which weights are known to be zero; null:

@@ -1,6 +1,5 @@
 #include "cuda/conv/trial.hpp"
 
-#include "cuda/choice/choice.hpp"
 #include "s2sam/mask_bits.hpp"
 
 namespace s2sam::conv {
@@ -10,7 +9,7 @@ namespace {
 /// Every byte, so that f32 and bf16 are 0.0115 and f16 is 1.06.
 constexpr int content = 0x3C;
 
-Work on(const Engine& engine, const Tensors& tensors) {
+Way on(const Engine& engine, const Tensors& tensors) {
   return [&engine, &tensors](const Op& op) { engine(op, tensors); };
 }
 
@@ -43,12 +42,12 @@ bool Trial::allocate() {
 
 bool Trial::works(const Engine& engine) { return !allocate() || s2sam::works(stream_, on(engine, tensors_)); }
 
-std::optional<std::size_t> Trial::fastest(const std::vector<Engine>& engines) {
+std::optional<Race> Trial::fastest(const std::vector<Engine>& engines) {
   if (engines.empty()) return {};
-  if (!allocate()) return 0;
-  std::vector<Work> works;
-  for (const Engine& engine : engines) works.push_back(on(engine, tensors_));
-  return s2sam::fastest(stream_, works);
+  if (!allocate()) return Race{};
+  std::vector<Way> ways;
+  for (const Engine& engine : engines) ways.push_back(on(engine, tensors_));
+  return s2sam::fastest(stream_, ways);
 }
 
 }  // namespace s2sam::conv

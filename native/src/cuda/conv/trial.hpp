@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "cuda/choice/choice.hpp"
 #include "cuda/conv/engine.hpp"
 
 namespace s2sam::conv {
@@ -14,8 +15,8 @@ class Trial {
 
   /// Whether the engine runs at all. Without the memory to try, it is believed.
   bool works(const Engine& engine);
-  /// The index of the fastest; of the first where there is not the memory to try; nothing where none works.
-  std::optional<std::size_t> fastest(const std::vector<Engine>& engines);
+  /// The first, untimed, where there is not the memory to try; nothing where none works.
+  std::optional<Race> fastest(const std::vector<Engine>& engines);
   /// Whether there was the memory, so that an answer is worth keeping.
   bool timed() const { return !memory_.empty(); }
 

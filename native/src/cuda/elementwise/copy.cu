@@ -69,6 +69,7 @@ void copy_floats(const Op& op, const Tensor& x, const Tensor& y) {
 
 void copy(Stream& stream, Tensor x, Tensor y) {
   stream.submit("copy", [&](const Op& op) {
+    op.count({.bytes = bytes_of(x, y)});
     if (x.format == y.format && x.dtype == y.dtype) return copy_bytes(op, x, y);
     copy_floats(op, x, y);
   });

@@ -70,6 +70,7 @@ struct Expand {
 
 template <class F>
 void map_one(const Op& op, const F& f, const Tensor& x, const Tensor& y) {
+  op.count({.bytes = bytes_of(x, y.data == x.data ? Tensor{} : y)});
   with_float_type(y.dtype, [&](auto zero) {
     using T = decltype(zero);
     map<T>(op, f, y, x.as<const T>());
@@ -78,6 +79,7 @@ void map_one(const Op& op, const F& f, const Tensor& x, const Tensor& y) {
 
 template <class F>
 void map_two(const Op& op, const F& f, const Tensor& a, const Tensor& b, const Tensor& y) {
+  op.count({.bytes = bytes_of(a, b, y.data == a.data || y.data == b.data ? Tensor{} : y)});
   with_float_type(y.dtype, [&](auto zero) {
     using T = decltype(zero);
     map<T>(op, f, y, a.as<const T>(), b.as<const T>());

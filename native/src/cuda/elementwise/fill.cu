@@ -23,6 +23,7 @@ void fill_with(const Op& op, T value, const Tensor& y) {
 
 void fill(Stream& stream, Tensor y, double value) {
   stream.submit("fill", [&](const Op& op) {
+    op.count({.bytes = bytes_of(y)});
     switch (y.dtype) {
       case DType::f32: return fill_with(op, static_cast<float>(value), y);
       case DType::i32: return fill_with(op, static_cast<std::int32_t>(value), y);

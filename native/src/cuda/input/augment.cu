@@ -86,6 +86,7 @@ void augment(Stream& stream, Tensor images, Tensor indices, Tensor clock, Tensor
              Tensor mix, Tensor y) {
   constexpr const char* name = "augment";
   stream.submit(name, [&](const Op& op) {
+    op.count({.bytes = bytes_of(y)});
     const Images from{images.as<const std::uint8_t>(), static_cast<int>(images.shape[1]),
                       static_cast<int>(images.shape[2]),
                       static_cast<int>(images.shape[3])};

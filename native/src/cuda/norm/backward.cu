@@ -157,6 +157,7 @@ void batch_norm_backward(Stream& stream, Tensor dy, Tensor x, Tensor y, Tensor p
                          Tensor saved_inv_std, BatchNorm options, bool training, bool accumulate, Tensor dx,
                          Tensor dresidual, Tensor dgamma, Tensor dbeta) {
   stream.submit("batchNormBackward", [&](const Op& op) {
+    op.count({.bytes = bytes_of(dy, x, y, passed, dx, dresidual)});
     const std::int64_t channels = x.shape[1];
     const Inputs in{dy, x, y, passed, saved_mean, options.relu};
     const Lines lines{op.scratch_of<float>(channels), op.scratch_of<float>(channels), op.scratch_of<float>(channels)};

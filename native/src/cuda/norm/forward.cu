@@ -132,6 +132,7 @@ void batch_norm_train(Stream& stream, Tensor x, Tensor gamma, Tensor beta, Tenso
                       Tensor running_var,
                       BatchNorm options, Tensor y, Tensor saved_mean, Tensor saved_inv_std, Tensor passed) {
   stream.submit("batchNormTrain", [&](const Op& op) {
+    op.count({.bytes = bytes_of(x, residual, y, passed)});
     const Statistics statistics{static_cast<double>(options.eps), options.momentum,         saved_mean.as<float>(),
                                 saved_inv_std.as<float>(),        running_mean.as<float>(), running_var.as<float>()};
     with_channels(x, [&](auto zero, auto size) {
@@ -148,6 +149,7 @@ void batch_norm_eval(Stream& stream, Tensor x, Tensor gamma, Tensor beta, Tensor
                      Tensor running_var,
                      BatchNorm options, Tensor y, Tensor saved_mean, Tensor saved_inv_std, Tensor passed) {
   stream.submit("batchNormEval", [&](const Op& op) {
+    op.count({.bytes = bytes_of(x, residual, y, passed)});
     const std::int64_t channels = x.shape[1];
     launch(op, running_statistics_kernel, blocks_for(op, channels), block_threads, running_mean.as<const float>(),
            running_var.as<const float>(), static_cast<double>(options.eps), channels,

@@ -55,6 +55,7 @@ namespace ops {
 
 void gradient_norm(Stream& stream, Tensor gradient, Tensor bits, Tensor weights, int slot, Tensor stats) {
   stream.submit("gradientNorm", [&](Op& op) {
+    op.count({.bytes = bytes_of(gradient, bits, weights)});
     const std::int64_t count = gradient.shape.count();
     const auto blocks = static_cast<unsigned>(std::clamp<std::int64_t>(count / elements_per_block, 1, most_blocks));
     const NormArguments arguments{gradient.as<const float>(), bits.as<const std::uint32_t>(), weights.as<const float>(),

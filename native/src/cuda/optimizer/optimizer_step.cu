@@ -151,6 +151,9 @@ namespace ops {
 
 void optimizer_step(Stream& stream, Arena arena, Step options, Tensor hyper, Tensor stats) {
   stream.submit("optimizerStep", [&](Op& op) {
+    const double separate = arena.working.data == arena.master.data ? 0.0 : bytes_of(arena.working);
+    op.count({.bytes = bytes_of(arena.gradient, arena.bits, arena.master, arena.master, arena.momentum, arena.momentum,
+                                arena.compute) + separate});
     const std::int64_t blocks = arena.master.shape.count() / arena_block, per_chunk = blocks_per_chunk(op, blocks);
     const Segments segments{arena.segments.as<const std::int32_t>(), arena.decay.as<const float>(),
                             arena.segments.shape[0]};

@@ -43,6 +43,7 @@ namespace ops {
 
 void perturb(Stream& stream, Arena arena, bool masked, bool adaptive, Tensor hyper, Tensor stats) {
   stream.submit("perturb", [&](Op& op) {
+    op.count({.bytes = bytes_of(arena.gradient, arena.bits, arena.master, arena.working, arena.compute)});
     const std::int64_t count = arena.master.shape.count();
     const PerturbArguments arguments{arena.master.as<const float>(), arena.gradient.as<const float>(),
                                      arena.bits.as<const std::uint32_t>(), hyper.as<const float>(),

@@ -50,6 +50,7 @@ __global__ void backward_kernel(const T* dy, Window window, Extents e, float sha
 
 void avg_pool_forward(Stream& stream, Tensor x, Window window, Tensor y) {
   stream.submit("avgPool", [&](const Op& op) {
+    op.count({.bytes = bytes_of(x, y)});
     with_channels(x, [&](auto zero, auto size) {
       using T = decltype(zero);
       constexpr int n = decltype(size)::value;
@@ -63,6 +64,7 @@ void avg_pool_forward(Stream& stream, Tensor x, Window window, Tensor y) {
 
 void avg_pool_backward(Stream& stream, Tensor dy, Window window, Tensor dx) {
   stream.submit("avgPoolBackward", [&](const Op& op) {
+    op.count({.bytes = bytes_of(dy, dx)});
     with_channels(dx, [&](auto zero, auto size) {
       using T = decltype(zero);
       constexpr int n = decltype(size)::value;

@@ -74,6 +74,7 @@ __global__ void backward_kernel(const T* dy, const Tap* argmax, Window window, E
 
 void max_pool_forward(Stream& stream, Tensor x, Window window, Tensor y, Tensor argmax) {
   stream.submit("maxPool", [&](const Op& op) {
+    op.count({.bytes = bytes_of(x, y, argmax)});
     with_channels(x, [&](auto zero, auto size) {
       using T = decltype(zero);
       constexpr int n = decltype(size)::value;
@@ -87,6 +88,7 @@ void max_pool_forward(Stream& stream, Tensor x, Window window, Tensor y, Tensor 
 
 void max_pool_backward(Stream& stream, Tensor dy, Tensor argmax, Window window, Tensor dx) {
   stream.submit("maxPoolBackward", [&](const Op& op) {
+    op.count({.bytes = bytes_of(dy, argmax, dx)});
     with_channels(dx, [&](auto zero, auto size) {
       using T = decltype(zero);
       constexpr int n = decltype(size)::value;

@@ -26,6 +26,7 @@ __global__ void dropout_kernel(Philox philox, const std::int32_t* clock, float p
 
 void dropout(Stream& stream, Tensor x, Tensor clock, float p, std::uint32_t key0, std::uint32_t key1, Tensor y) {
   stream.submit("dropout", [&](const Op& op) {
+    op.count({.bytes = bytes_of(x, y)});
     const std::int64_t count = x.shape.count();
     with_float_type(y.dtype, [&](auto zero) {
       using T = decltype(zero);

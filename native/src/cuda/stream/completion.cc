@@ -2,15 +2,8 @@
 
 #include <utility>
 
-#include "cuda/check.hpp"
 
 namespace s2sam {
-
-Event make_event(const char* op) {
-  cudaEvent_t event = nullptr;
-  check(cudaEventCreateWithFlags(&event, cudaEventBlockingSync | cudaEventDisableTiming), op, "cudaEventCreateWithFlags");
-  return Event(event);
-}
 
 Completion::Completion(int device) : thread_([this, device] { loop(device); }) {}
 

@@ -51,6 +51,7 @@ struct GraphExecDeleter {
 struct RecordedStep {
   std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, GraphExecDeleter> exec;
   std::vector<NotedPattern> patterns;
+  TimedOps timed;
 };
 
 RecordedStep& recorded(const backend::Recording& recording) { return *static_cast<RecordedStep*>(recording.get()); }
@@ -121,6 +122,7 @@ void Stream::begin_capture() {
   begin_op();
   before_capture_ = mark("captureBegin");
   noted_.clear();
+  profile_.take_recorded();
   check(cudaStreamBeginCapture(handle(), cudaStreamCaptureModeThreadLocal), "captureBegin", "cudaStreamBeginCapture");
   capturing_ = true;
 }
@@ -132,6 +134,7 @@ backend::Recording Stream::end_capture() {
   const std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, GraphDeleter> graph(made);
   auto step = std::make_shared<RecordedStep>();
   step->patterns = std::exchange(noted_, {});
+  step->timed = profile_.take_recorded();
   cudaGraphExec_t exec = nullptr;
   check(cudaGraphInstantiate(&exec, graph.get(), 0), "captureEnd", "cudaGraphInstantiate");
   step->exec.reset(exec);
@@ -142,6 +145,10 @@ backend::Recording Stream::end_capture() {
 void Stream::replay(const backend::Recording& recording) {
   begin_op();
   check(cudaGraphLaunch(recorded(recording).exec.get(), handle()), "replay", "cudaGraphLaunch");
+  if (const TimedOps& timed = recorded(recording).timed; profile_.running() && !timed.empty()) {
+    synchronize("replay");  // the next launch sets the marks anew
+    profile_.add(timed);
+  }
   if (synchronous_) synchronize("replay");
   // The graph must outlive the launch.
   completion_.after(mark("replay"), [recording](cudaError_t) {});

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <typeindex>
 #include <typeinfo>
@@ -18,9 +19,11 @@
 #include "cuda/fault.hpp"
 #include "cuda/stream/completion.hpp"
 #include "cuda/stream/health.hpp"
+#include "cuda/stream/profile.hpp"
 #include "cuda/stream/scratch.hpp"
 #include "cuda/stream/staging.hpp"
 #include "s2sam/backend.hpp"
+#include "profile/choices.hpp"
 #include "s2sam/mask.hpp"
 
 namespace s2sam {
@@ -61,10 +64,17 @@ class Op {
   void clear(void* data, std::size_t bytes) const { check(cudaMemsetAsync(data, 0, bytes, handle()), "cudaMemsetAsync"); }
   /// Throws unless the call succeeded.
   void check(cudaError_t status, const char* call) const;
+  /// Adds to what the op says it did; for profiles.
+  void count(Work work) const {
+    work_.flops += work.flops;
+    work_.bytes += work.bytes;
+  }
+  Work work() const { return work_; }
 
  private:
   Stream& stream_;
   const char* name_;
+  mutable Work work_;
 };
 
 /// What a recorded step was compiled for: the bits that a mask had then.
@@ -92,7 +102,9 @@ class Stream {
   void submit(const char* name, const Body& body) {
     begin_op();
     Op op(*this, name);
+    std::optional<TimedOp> timed = profile_.start(name, handle(), capturing_);
     body(op);
+    if (timed) profile_.finish(std::move(*timed), op.work(), handle(), capturing_);
     if (synchronous_ && !capturing_) synchronize(name);
   }
 
@@ -129,6 +141,11 @@ class Stream {
     return *static_cast<Part*>(slot.get());
   }
 
+  /// Not begun while a step is recorded.
+  Profile& profile() { return profile_; }
+  /// How convolutions are computed.
+  Choices& choices() { return choices_; }
+
   cudaStream_t handle() const { return stream_.get(); }
   const DeviceLimits& limits() const { return limits_; }
   Scratch& scratch() { return scratch_; }
@@ -157,6 +174,8 @@ class Stream {
   std::shared_ptr<std::atomic<std::size_t>> kept_bytes_ = std::make_shared<std::atomic<std::size_t>>(0);
   std::vector<NotedPattern> noted_;
   std::map<std::type_index, std::shared_ptr<void>> parts_;
+  Profile profile_;
+  Choices choices_;
   Completion completion_;
 };
 

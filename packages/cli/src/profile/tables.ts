@@ -1,29 +1,26 @@
-import type { KernelChoice, MachinePeaks, ProfileSpan } from '@s2sam/native';
+import type { KernelChoice, ProfileSpan } from '@s2sam/native';
 import { percent } from '../consumers/lines.js';
 import type { Table } from '../report/table.js';
-import { opMilliseconds, type Total, totals } from './summary.js';
+import { type Limits, opMilliseconds, type Total, totals } from './summary.js';
 
-const ms = (value: number): string => value.toFixed(2);
+const ms = (value: number): string => value.toFixed(value < 1 ? 3 : 2);
 /** A rate; `-` where nothing of the kind was done. GFLOP / ms and GB / ms are a thousand times GFLOP/s and GB/s. */
 const rate = (amount: number, milliseconds: number): string =>
   amount === 0 ? '-' : ((amount / milliseconds) * 1000).toFixed(1);
 
-/** Share of what the machine can do at most: of arithmetic where there is any, else of memory. */
-function ofPeak({ gflop, gigabytes, milliseconds }: Total, peaks: MachinePeaks): string {
-  if (gflop > 0) return percent(((gflop / milliseconds) * 1000) / peaks.arithmetic, 0);
-  return gigabytes > 0 ? percent(((gigabytes / milliseconds) * 1000) / peaks.memory, 0) : '-';
-}
+/** Share of the machine's limits that was reached: of arithmetic or of memory, whichever takes longer. */
+const ofPeak = ({ floor, milliseconds }: Total): string => (floor === 0 ? '-' : percent(floor / milliseconds, 0));
 
-export function opTable(spans: readonly ProfileSpan[], steps: number, peaks: MachinePeaks): Table {
+export function opTable(spans: readonly ProfileSpan[], steps: number, limits: Limits): Table {
   const all = opMilliseconds(spans, steps);
-  const rows = [...totals(spans, steps, ({ op }) => op)].map(([op, total]) => [
+  const rows = [...totals(spans, steps, limits, ({ op }) => op)].map(([op, total]) => [
     op,
     ms(total.milliseconds),
     percent(total.milliseconds / all, 1),
     String(Math.round(total.calls)),
     rate(total.gflop, total.milliseconds),
     rate(total.gigabytes, total.milliseconds),
-    ofPeak(total, peaks),
+    ofPeak(total),
   ]);
   return { title: 'ops', head: ['op', 'ms', 'share', 'calls', 'GFLOP/s', 'GB/s', 'of peak'], rows };
 }
@@ -37,11 +34,11 @@ const PASSES = [
 ] as const satisfies readonly (readonly [string, readonly string[]])[];
 
 /** One row for each layer, batch norm included, in the order of the forward pass. */
-export function layerTable(spans: readonly ProfileSpan[], steps: number): Table {
+export function layerTable(spans: readonly ProfileSpan[], steps: number, limits: Limits): Table {
   const labelled = spans.filter(({ label }) => label !== '');
   const layers = [...new Set(labelled.map(({ label }) => label))];
-  const each = totals(labelled, steps, ({ op, label }) => `${label} ${op}`);
-  const whole = totals(labelled, steps, ({ label }) => label);
+  const each = totals(labelled, steps, limits, ({ op, label }) => `${label} ${op}`);
+  const whole = totals(labelled, steps, limits, ({ label }) => label);
   const rows = layers.map((layer) => {
     const of = (ops: readonly string[]): string => {
       const parts = ops.map((op) => each.get(`${layer} ${op}`)?.milliseconds).filter((part) => part !== undefined);
@@ -54,11 +51,12 @@ export function layerTable(spans: readonly ProfileSpan[], steps: number): Table 
       ms(total.milliseconds),
       rate(total.gflop, total.milliseconds),
       rate(total.gigabytes, total.milliseconds),
+      ofPeak(total),
     ];
   });
   return {
     title: 'layers',
-    head: ['layer', ...PASSES.map(([name]) => `${name} ms`), 'ms', 'GFLOP/s', 'GB/s'],
+    head: ['layer', ...PASSES.map(([name]) => `${name} ms`), 'ms', 'GFLOP/s', 'GB/s', 'of peak'],
     rows,
   };
 }

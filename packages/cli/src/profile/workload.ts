@@ -16,6 +16,7 @@ import {
   TrainStep,
 } from '@s2sam/core';
 import { syntheticImages } from '@s2sam/data';
+import type { FloatName } from '@s2sam/native';
 import { type LayoutConfig, makeLayout } from '../sparsity/layout.js';
 
 /** A training step to be looked at: what a command line says of it. */
@@ -30,6 +31,8 @@ export interface WorkloadOptions extends LayoutConfig {
   /** Share of the weights that is kept. */
   readonly density: number;
   readonly optimizer: OptimizerName;
+  /** Default f32. */
+  readonly dtype?: FloatName;
   readonly seed: number;
 }
 
@@ -55,11 +58,11 @@ export class Workload implements Disposable {
     readonly device: Device,
     readonly options: WorkloadOptions,
   ) {
-    const { model: name, batch, classes, density, seed } = options;
+    const { model: name, batch, classes, density, seed, dtype = 'f32' } = options;
     if (!(modelNames as readonly string[]).includes(name)) {
       throw new ConfigError(`there is no model ${name}; models: ${modelNames.join(', ')}`, { op: 'model' });
     }
-    const model = createModel(name, { device, seed, ...(classes === undefined ? {} : { classes }) });
+    const model = createModel(name, { device, seed, dtype, ...(classes === undefined ? {} : { classes }) });
     this.#model = model;
     const owned: Disposable[] = [model];
     try {
@@ -89,6 +92,11 @@ export class Workload implements Disposable {
     const { batches } = this.#loader;
     await this.#loader.select(Math.floor(step / batches), step % batches);
     return await this.#step.run({ step, totalSteps: 1_000_000, stepsPerEpoch: batches });
+  }
+
+  /** The next step is recorded anew: on CUDA, to be timed op by op. */
+  forget(): void {
+    this.#step.forget();
   }
 
   /** The layers with weights, in the order of the forward pass, as profiles name them. */

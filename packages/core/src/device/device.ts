@@ -90,7 +90,11 @@ export class Device implements Disposable, AsyncDisposable {
     return this.native.synchronize(this.handle);
   }
 
-  /** From now on ops are timed as they run (CPU only; on CUDA use NVIDIA's nsys). Throws ArgumentError where that cannot be. */
+  /**
+   * From now on ops are timed as they run, and what was timed before is forgotten. On CUDA, ops of a recorded step (`capture`) are
+   * timed where it was recorded while a profile was taken; its replays then wait for the device, and each op takes some microseconds
+   * more. Throws ArgumentError while a step is recorded.
+   */
   beginProfile(): void {
     this.native.beginProfile(this.handle);
   }
@@ -101,12 +105,15 @@ export class Device implements Disposable, AsyncDisposable {
     return this.native.endProfile(this.handle);
   }
 
-  /** How the layers that have run were computed, see `KernelChoice`; empty on CUDA. */
+  /** How the layers that have run were computed, see `KernelChoice`. */
   kernelChoices(): KernelChoice[] {
     return this.native.choices(this.handle);
   }
 
-  /** What the device's threads reach together at most (CPU only); takes about a second, in which nothing else should run. */
+  /**
+   * What the device reaches at most; takes about a second, in which nothing else should run. On CUDA throws DeviceError where there is
+   * no cuBLAS.
+   */
   measurePeaks(): Promise<MachinePeaks> {
     return this.native.measurePeaks(this.handle);
   }

@@ -1,4 +1,4 @@
-#include "cpu/choices.hpp"
+#include "profile/choices.hpp"
 
 namespace s2sam {
 
