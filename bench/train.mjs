@@ -35,11 +35,12 @@ function startOurs(device, options, unmeasured) {
 }
 
 async function startPeers(device, options, unmeasured) {
-  const { peers, model, batch, imageSize, classes, dtype } = options;
+  const { model, batch, imageSize, classes, dtype } = options;
+  const peers = options.peers.flatMap((form) => options.peerOptimizers.map((optimizer) => ({ form, optimizer })));
   const python = peers.length === 0 ? undefined : findPython();
   if (python === undefined) {
     const why = `no Python with torch here (S2SAM_PYTHON is ${process.env.S2SAM_PYTHON ?? 'not set'})`;
-    unmeasured.push(...peers.map((form) => ({ what: `pytorch ${form}`, why })));
+    unmeasured.push(...peers.map(({ form, optimizer }) => ({ what: `pytorch ${optimizer} ${form}`, why })));
     return [];
   }
   const common = Object.entries({
@@ -53,11 +54,16 @@ async function startPeers(device, options, unmeasured) {
   }).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const precision = dtype === 'f32' ? '' : ` ${dtype}`;
   const started = await Promise.allSettled(
-    peers.map((form) => Peer.start(`pytorch sgd dense ${form}${precision}`, python, [...common, ...PEER_FORMS[form]])),
+    peers.map(async ({ form, optimizer }) => {
+      const args = [...common, '--optimizer', optimizer, ...PEER_FORMS[form]];
+      const peer = await Peer.start(`pytorch ${optimizer} dense ${form}${precision}`, python, args);
+      return Object.assign(peer, { optimizer });
+    }),
   );
   return started.flatMap((outcome, index) => {
     if (outcome.status === 'fulfilled') return [outcome.value];
-    unmeasured.push({ what: `pytorch ${peers[index]}`, why: reason(outcome.reason) });
+    const { form, optimizer } = peers[index];
+    unmeasured.push({ what: `pytorch ${optimizer} ${form}`, why: reason(outcome.reason) });
     return [];
   });
 }
@@ -96,13 +102,20 @@ async function measure(contestants, timer, unmeasured, { pairs, seconds, limit }
   return { median: median(others), max: Math.max(0, ...others), quiet: Math.max(0, ...others) <= QUIET };
 }
 
-/** Speed-ups over the fastest form of PyTorch, what S2-SAM costs over SGD and a mask over none; ratios within rounds. */
+/**
+ * Speed-ups over the fastest form of PyTorch with SGD, and over the fastest with the same optimizer; what S2-SAM costs over SGD and a
+ * mask over none; ratios within rounds.
+ */
 function ratios(ours, peers) {
-  const fastest = peers.toSorted((a, b) => median(a.secondsPerStep) - median(b.secondsPerStep))[0];
-  const speedups =
-    fastest === undefined
-      ? []
-      : ours.map((one) => ({ what: `${one.name} / ${fastest.name}, images per second`, of: [fastest, one] }));
+  const sorted = peers.toSorted((a, b) => median(a.secondsPerStep) - median(b.secondsPerStep));
+  const speedups = ours.flatMap((one) =>
+    [...new Set(['sgd', one.optimizer])].flatMap((wanted) => {
+      const fastest = sorted.find(({ optimizer }) => optimizer === wanted);
+      return fastest === undefined
+        ? []
+        : [{ what: `${one.name} / ${fastest.name}, images per second`, of: [fastest, one] }];
+    }),
+  );
   const against = (other, label) => (one) => {
     const base = ours.find((candidate) => candidate !== one && other(one, candidate));
     return base === undefined ? [] : [{ what: `${one.name} / ${label}, step time`, of: [one, base] }];

@@ -24,8 +24,9 @@ export const USAGE = `npm run bench -- train [options]
   --layout NAME         ${layoutNames.join(', ')}: how the kept weights are spread over the layers    default uniform
   --threads N           of our runs and PyTorch's               default: one per core
   --optimizer LIST      ${optimizerNames.join(', ')}; of our runs         default sgd,s2sam
-  --peer LIST           forms of PyTorch (SGD, dense): ${Object.keys(PEER_FORMS).join(', ')}; or none
+  --peer LIST           forms of PyTorch (dense): ${Object.keys(PEER_FORMS).join(', ')}; or none
                                                                 default nchw,channels-last; on cuda channels-last,compile
+  --peer-optimizer LIST ${optimizerNames.join(', ')}; of PyTorch's runs     default sgd
   --pairs N             rounds: measurements of each, in turn, >= 1   default 5
   --seconds S           least length of one measurement         default 2
   --limit S             begin no further round after this many seconds in all
@@ -43,6 +44,7 @@ const OPTIONS = {
   threads: { type: 'string', default: '0' },
   optimizer: { type: 'string', default: 'sgd,s2sam' },
   peer: { type: 'string' },
+  'peer-optimizer': { type: 'string', default: 'sgd' },
   pairs: { type: 'string', default: '5' },
   seconds: { type: 'string', default: '2' },
   limit: { type: 'string', default: '86400' },
@@ -75,6 +77,7 @@ export function parseTrainOptions(args) {
     threads: Number(values.threads),
     optimizers: list(values.optimizer),
     peers: peersOf(values.peer, values.device),
+    peerOptimizers: list(values['peer-optimizer']),
     pairs: Number(values.pairs),
     seconds: Number(values.seconds),
     limit: Number(values.limit),
@@ -92,10 +95,9 @@ export function parseTrainOptions(args) {
   check(options.sparsities.length > 0 && options.sparsities.every((share) => share >= 0 && share < 1), 'sparsity');
   check(layoutNames.includes(options.layout), 'layout');
   check(Number.isInteger(options.threads) && options.threads >= 0, 'threads');
-  check(
-    options.optimizers.length > 0 && options.optimizers.every((name) => optimizerNames.includes(name)),
-    'optimizer',
-  );
+  const someOptimizers = (names) => names.length > 0 && names.every((name) => optimizerNames.includes(name));
+  check(someOptimizers(options.optimizers), 'optimizer');
+  check(someOptimizers(options.peerOptimizers), 'peer-optimizer');
   check(
     options.peers.every((form) => form in PEER_FORMS),
     'peer',
