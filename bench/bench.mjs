@@ -1,4 +1,5 @@
-// Benchmarks, on an up-to-date build. Usage: npm run bench -- NAME [options]; each other file of this folder is one of that name.
+// Benchmarks, on an up-to-date build. Usage: npm run bench -- [--built] NAME [options]; each other file of this folder is one of that
+// name. --built: takes what is there, where nothing can be built.
 import { readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { argv } from 'node:process';
@@ -11,11 +12,13 @@ const names = readdirSync(dirname(fileURLToPath(import.meta.url)))
   .map((file) => file.slice(0, -'.mjs'.length));
 
 await main(async () => {
-  const [name, ...args] = argv.slice(2).filter((arg) => arg !== '--');
+  const words = argv.slice(2).filter((arg) => arg !== '--');
+  const built = words[0] === '--built';
+  const [name, ...args] = built ? words.slice(1) : words;
   if (name === undefined || !names.includes(name)) {
     throw new SetupError(`Which benchmark? One of: ${names.join(', ')}. Its options: npm run bench -- NAME --help`);
   }
-  await setup();
+  if (!built) await setup();
   const benchmark = await import(`./${name}.mjs`);
   await benchmark.run(args);
 });

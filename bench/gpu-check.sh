@@ -1,27 +1,39 @@
 #!/usr/bin/env bash
-# Everything a GPU must show, in one go of less than 9 minutes: the tests that run on devices, compute-sanitizer, memory over 1,000
-# recorded steps, doctor, and the benchmarks beside PyTorch. Builds nothing: run `npm run setup` first.
+# Everything a GPU must show. Builds nothing: run `npm run setup` first.
 #
-#   bench/gpu-check.sh FOLDER [PART...]      parts: doctor suite memcheck racecheck steps bench-resnet32 bench-resnet50; default: all
+#   bench/gpu-check.sh FOLDER [GROUP|PART...]
 #
-# Results go to FOLDER, a table of them all is printed last. A part that fails or runs out of time does not stop the others.
+#   check    the tests that run on devices, compute-sanitizer, memory over 1,000 recorded steps, doctor, steps beside PyTorch's
+#   measure  f16, SAM and torch.compile's max-autotune beside PyTorch, profiles, the optimizer, cuSPARSE, cuDNN's fused patterns
+#   train    ResNet-32 on CIFAR-10 ($S2SAM_DATA) at 90 % ERK for $EPOCHS (160) epochs, with S2-SAM and with SGD
+#
+# Each group takes less than 10 minutes (train: each of its parts); default: check. Results go to FOLDER, a table of them all is printed
+# last. A part that fails or runs out of time does not stop the others.
 # Exit code: 0 all well, 1 a part failed, 2 no usable GPU (or a wrong call).
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-all=(doctor suite memcheck racecheck steps bench-resnet32 bench-resnet50)
+check=(doctor suite memcheck racecheck steps bench-resnet32 bench-resnet50)
+measure=(bench-resnet50-f16 bench-resnet50-sam profile-resnet50 profile-resnet32 optimizer crossover cudnn bench-resnet50-autotune)
+train=(cifar-s2sam cifar-sgd)
+all=("${check[@]}" "${measure[@]}" "${train[@]}")
 if [ $# -lt 1 ]; then
-  sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
-wanted=("${@:-${all[@]}}")
-for part in "${wanted[@]}"; do
+wanted=()
+for name in "${@:-check}"; do
   case " ${all[*]} " in
-    *" $part "*) ;;
-    *) echo "There is no part $part; there are: ${all[*]}" >&2; exit 2 ;;
+    *" $name "*) wanted+=("$name"); continue ;;
+  esac
+  case $name in
+    check) wanted+=("${check[@]}") ;;
+    measure) wanted+=("${measure[@]}") ;;
+    train) wanted+=("${train[@]}") ;;
+    *) echo "There is no part $name; there are: check measure train ${all[*]}" >&2; exit 2 ;;
   esac
 done
 
@@ -60,22 +72,51 @@ sanitize() {
 races=()
 if compute-sanitizer --help 2> /dev/null | grep -q -- --kernel-regex; then races=(--kernel-regex kns=s2sam); fi
 
-train() {
-  local name=$1 limit=$2
-  shift 2
-  part "$name" "$limit" node --input-type=module \
-    --eval "import('./bench/train.mjs').then(({ run }) => run(process.argv.slice(1)))" -- \
-    --device cuda --sparsity 0,0.9 --json "$out/$name.json" "$@"
+# bench NAME SECONDS BENCHMARK OPTIONS...: its result in NAME.json.
+bench() {
+  local name=$1 limit=$2 benchmark=$3
+  shift 3
+  part "$name" "$limit" node bench/bench.mjs --built "$benchmark" "$@" --json "$out/$name.json"
 }
 
-part doctor 20 node packages/cli/bin/s2sam.mjs doctor
+s2sam=(node packages/cli/bin/s2sam.mjs)
+gpu=(--device cuda --dtype bf16)
+resnet50=("${gpu[@]}" --model resnet50 --batch 256)
+
+profile() {
+  local name=$1
+  shift
+  part "$name" 40 "${s2sam[@]}" profile "${gpu[@]}" --json "$out/$name-spans.json" "$@"
+}
+
+cifar() {
+  local name=$1
+  shift
+  part "$name" 560 "${s2sam[@]}" train --preset resnet32-cifar10-erk90 --device.kind=cuda --model.dtype=bf16 \
+    --train.epochs="${EPOCHS:-160}" --output.dir="$out/$name" "$@"
+}
+
+part doctor 20 "${s2sam[@]}" doctor
 part suite 140 node node_modules/vitest/vitest.mjs run --project tests test/parity test/training -t 'on cuda:' \
   --reporter=default --reporter=json --outputFile.json="$out/suite.json"
 sanitize memcheck 50
 sanitize racecheck 50 "${races[@]}"
 part steps 30 node bench/gpu/manySteps.mjs cuda 1000
-train bench-resnet32 75 --model resnet32 --batch 128 --dtype bf16 --optimizer sgd,s2sam,sam --seconds 0.5 --limit 35
-train bench-resnet50 165 --model resnet50 --batch 256 --image-size 224 --dtype bf16 --optimizer sgd,s2sam,sam --seconds 1 --limit 70
+bench bench-resnet32 75 train "${gpu[@]}" --sparsity 0,0.9 --optimizer sgd,s2sam,sam --seconds 0.5 --limit 35
+bench bench-resnet50 165 train "${resnet50[@]}" --sparsity 0,0.9 --optimizer sgd,s2sam,sam --seconds 1 --limit 70
+
+bench bench-resnet50-f16 110 train "${resnet50[@]}" --dtype f16 --sparsity 0.9 --optimizer sgd,s2sam --seconds 1 --limit 50
+bench bench-resnet50-sam 80 train "${resnet50[@]}" --sparsity 0.9 --optimizer sgd,s2sam,sam --peer channels-last \
+  --peer-optimizer sgd,s2sam,sam --seconds 1 --limit 50
+profile profile-resnet50 --model resnet50 --batch 256
+profile profile-resnet32 --model resnet32 --batch 128
+bench optimizer 40 optimizer "${gpu[@]}" --model resnet50 --sparsity 0,0.9
+bench crossover 50 crossover "${gpu[@]}"
+bench cudnn 60 cudnn --run
+bench bench-resnet50-autotune 200 train "${resnet50[@]}" --sparsity 0.9 --optimizer s2sam --peer compile,max-autotune --seconds 1 --limit 40
+
+cifar cifar-s2sam
+cifar cifar-sgd --optimizer.name=sgd
 
 echo
 node bench/gpu/summary.mjs "$out"

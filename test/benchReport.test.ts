@@ -50,6 +50,18 @@ describe('the tables of the README', () => {
     expect(layers).toBe('Not measured yet.');
   });
 
+  it('name the GPU and its driver, and keep results of each type apart', () => {
+    const device = { kind: 'cuda', name: 'NVIDIA H200', isa: 'sm_90', threads: 1 };
+    const onGpu = (date: string, dtype: string) => {
+      const { file, result } = train(date, 100);
+      const where = { ...machine, device, gpu: { driver_version: '580.1' } };
+      return { file, result: { ...result, machine: where, options: { ...result.options, dtype } } };
+    };
+    const { train: text } = report.sections([onGpu('2026-01-02', 'bf16'), onGpu('2026-01-01', 'f16')]);
+    expect(text).toContain('batch 128, bf16, layout uniform: an NVIDIA H200, driver 580.1, 2026-01-02');
+    expect(text).toContain('batch 128, f16, layout uniform: an NVIDIA H200, driver 580.1, 2026-01-01');
+  });
+
   it('show where one layer breaks even', () => {
     const layer = {
       name: '3x3 64@56',

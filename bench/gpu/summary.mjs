@@ -28,15 +28,15 @@ const lastLine = (name, pattern = /\S/) =>
     .findLast((line) => pattern.test(line))
     ?.trim() ?? 'no output';
 
-/** Rows for a benchmark: each contestant, each ratio, what was not measured. */
+/** Rows for a benchmark of contestants: each of them, each ratio, what was not measured. */
 function benchmark(name) {
   const text = read(`${name}.json`);
-  if (text === '') return [['', '', '', lastLine(name)]];
-  const { contestants, ratios, unmeasured, rounds } = JSON.parse(text);
+  const { contestants, ratios, unmeasured, rounds } = text === '' ? {} : JSON.parse(text);
+  if (contestants === undefined) return [];
   return [
     ...contestants.map((one) => [
       `  ${one.name}`,
-      `${one.imagesPerSecond.toFixed(1)} img/s`,
+      one.imagesPerSecond === undefined ? '' : `${one.imagesPerSecond.toFixed(1)} img/s`,
       '',
       `${(one.medianSecondsPerStep * 1000).toFixed(2)} ms/step, median of ${rounds}`,
     ]),
@@ -54,8 +54,8 @@ const details = {
   suite: () => suite(),
   memcheck: () => lastLine('memcheck', /ERROR SUMMARY|Error|left out/),
   racecheck: () => lastLine('racecheck', /RACECHECK SUMMARY|ERROR SUMMARY|Error|left out/),
-  steps: () => lastLine('steps'),
-  doctor: () => lastLine('doctor'),
+  'profile-resnet50': () => lastLine('profile-resnet50', /^step /),
+  'profile-resnet32': () => lastLine('profile-resnet32', /^step /),
 };
 
 const rows = read('parts.tsv')
@@ -63,7 +63,7 @@ const rows = read('parts.tsv')
   .split('\n')
   .flatMap((line) => {
     const [name, code, seconds] = line.split('\t');
-    const own = [name, outcomes[code] ?? `FAILED (${code})`, seconds, details[name]?.() ?? ''];
-    return [own, ...(name.startsWith('bench-') && code !== 'left-out' ? benchmark(name) : [])];
+    const own = [name, outcomes[code] ?? `FAILED (${code})`, seconds, details[name]?.() ?? lastLine(name)];
+    return [own, ...benchmark(name)];
   });
 console.log(table(['part', 'result', 's', ''], rows, [0, 3]));

@@ -8,7 +8,7 @@ export function describeMachine(device) {
   const { version } = JSON.parse(readFileSync(new URL('../../packages/core/package.json', import.meta.url), 'utf8'));
   return {
     date: new Date().toISOString(),
-    command: ['npm run bench --', ...process.argv.slice(2)].join(' '),
+    command: commandLine(process.argv.slice(2)),
     machine: {
       cpu: cpus()[0]?.model ?? 'unknown',
       cores: availableParallelism(),
@@ -19,6 +19,15 @@ export function describeMachine(device) {
     },
     versions: { s2sam: version, commit: commit(), node: process.version, build: device.native.info().build },
   };
+}
+
+/** How to do it again; where the result was written does not belong to it. */
+function commandLine(words) {
+  const json = words.indexOf('--json');
+  const kept = words.filter(
+    (word, i) => word !== '--built' && word !== '--' && (json < 0 || (i !== json && i !== json + 1)),
+  );
+  return ['npm run bench --', ...kept].join(' ');
 }
 
 const cpuTimes = () =>
@@ -58,7 +67,9 @@ function describeGpu() {
   }
 }
 
+/** S2SAM_COMMIT says it where the checkout has no history. */
 function commit() {
+  if (process.env.S2SAM_COMMIT) return process.env.S2SAM_COMMIT;
   const git = (...args) => execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   try {
     return git('rev-parse', '--short=12', 'HEAD') + (git('status', '--porcelain') === '' ? '' : ' with changes');

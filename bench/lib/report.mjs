@@ -7,7 +7,9 @@ const roundsOf = ({ rounds, contestants }) => rounds ?? contestants[0].secondsPe
 
 /** What one result is about; of the results about the same, the newest counts. */
 const subject = ({ benchmark, options, machine }) =>
-  benchmark !== 'train' ? benchmark : `${options.model} ${sizeOf(options)} ${machine.device.kind}`;
+  benchmark !== 'train'
+    ? benchmark
+    : `${options.model} ${sizeOf(options)} ${machine.device.kind} ${options.dtype ?? 'f32'} ${options.peers ?? ''}`;
 
 /** [{file, result}] -> the newest of each subject, in the order of their names. */
 export function newest(results) {
@@ -25,9 +27,12 @@ const ratio = ({ median, min, max }) => `${median.toFixed(2)} (${min.toFixed(2)}
 
 function provenance({ file, result }) {
   const { cpu, cores, device, gpu } = result.machine;
-  const where = device.kind === 'cuda' ? (gpu?.name ?? device.name) : `${cores} cores of ${cpu} (${device.isa})`;
+  const where =
+    device.kind === 'cuda'
+      ? `an ${device.name}, driver ${gpu?.driver_version ?? 'unknown'}`
+      : `${cores} cores of ${cpu} (${device.isa}), ${device.threads} threads`;
   return (
-    `${where}, ${device.threads} threads, ${result.date.slice(0, 10)}, medians of ${roundsOf(result)} rounds in turn ` +
+    `${where}, ${result.date.slice(0, 10)}, medians of ${roundsOf(result)} rounds in turn ` +
     `([the result](bench/results/${file}), \`${result.command}\`).`
   );
 }
