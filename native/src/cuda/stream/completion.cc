@@ -2,7 +2,6 @@
 
 #include <utility>
 
-
 namespace s2sam {
 
 Completion::Completion(int device) : thread_([this, device] { loop(device); }) {}
