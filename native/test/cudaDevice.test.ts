@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DeviceHandle, NativeBinding } from '../lib/binding.js';
@@ -37,6 +37,15 @@ describe.skipIf(emulatedMissing !== '')(
       const { errors } = run<Failures>('fail', { S2SAM_EMULATED_FAILURE: '3', S2SAM_SYNC: '1' });
       expect(errors[0]).toBe('');
       for (const error of errors.slice(1)) expect(error).toMatch(/^ERR_INTERNAL affine: .*cudaErrorIllegalAddress/);
+    });
+
+    it('is not asked for what cuSPARSE would refuse with a line on stderr', () => {
+      const env = { ...process.env, S2SAM_CUDA_CONV: 'sparse' };
+      const { stdout, stderr } = spawnSync(process.execPath, [program, 'skip'], { env, encoding: 'utf8' });
+      expect(stderr).toBe('');
+      const { kernels } = JSON.parse(stdout) as { kernels: string[] };
+      expect(kernels).toContain('sparse');
+      expect(kernels).toContain('gemm'); // bf16, weights
     });
 
     it('that has too little memory says how much was asked for, held and allowed, and serves what fits', () => {

@@ -5,10 +5,10 @@
 namespace s2sam {
 
 Error cuda_error(const char* op, const char* call, cudaError_t status) {
+  cudaGetLastError();  // else the next launch would be taken for what failed; a device that is lost says so again
   const std::string said = std::string(call) + " says " + cudaGetErrorName(status) + " (" + cudaGetErrorString(status) + ")";
   if (status == cudaErrorMemoryAllocation) {
     std::size_t free = 0, total = 0;
-    cudaGetLastError();  // this one leaves the device usable
     cudaMemGetInfo(&free, &total);
     return {Code::out_of_memory, op,
             said + "; free on the device: " + std::to_string(free) + " of " + std::to_string(total) +

@@ -63,7 +63,7 @@ std::optional<Entrant> prepare(Stream& stream, std::size_t index, const Way& way
 bool works(Stream& stream, const Way& way) {
   try {
     stream.submit(op, way);
-    stream.drain();
+    stream.check(cudaStreamSynchronize(stream.handle()), op, "cudaStreamSynchronize");
     return true;
   } catch (const Error&) {
     recover(stream);

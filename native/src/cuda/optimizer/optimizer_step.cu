@@ -118,7 +118,9 @@ __device__ void step_four(const StepArguments& a, const StepScalars& now, const 
 template <class Compute>
 __global__ void step_kernel(StepArguments a, WorkingCopy<Compute> copy, Fault wrong_segment, Fault* faults) {
   __shared__ float decay[most_per_chunk];
-  const Range chunk{blockIdx.x * a.per_chunk, min((blockIdx.x + 1) * a.per_chunk, a.blocks)};
+  // From the end of the arena to its front: the cache still holds the end of the gradient, whose norm was taken just before.
+  const std::int64_t place = gridDim.x - 1 - blockIdx.x;
+  const Range chunk{place * a.per_chunk, min((place + 1) * a.per_chunk, a.blocks)};
   const StepScalars now(a);
   if (now.steps && !decay_of_chunk(a.segments, chunk, a.blocks * arena_block, decay)) {
     if (is_first_thread()) report_segment(a, wrong_segment, faults);

@@ -36,10 +36,13 @@ Dense dense_of(const cusparse::Api& api, const conv::Problem& problem, const con
   return {y(), x()};
 }
 
+/// cuSPARSE samples no products of bf16 in compressed rows, and prints a line to stderr each time it is asked.
+bool takes_types(const conv::Problem& problem) { return problem.pass != Pass::weight || problem.images != DType::bf16; }
+
 bool suits(const conv::Problem& problem, const ops::MaskRef& mask) {
   constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
   return mask != nullptr && problem.is_product() && (problem.pass != Pass::weight || problem.kept_only) &&
-         mask->count < most && problem.pixels_in() < most;
+         takes_types(problem) && mask->count < most && problem.pixels_in() < most;
 }
 
 /// What is compiled from the mask's bits of now; empty when they are new.
@@ -52,15 +55,20 @@ Compiled& compiled_of(Mask& mask) {
   return *compiled;
 }
 
-/// Calls body(Op) with an op whose work is not recorded, and waits for it where op's is.
+void wait_for(const Op& op, const Stream& stream) { op.check(cudaStreamSynchronize(stream.handle()), "cudaStreamSynchronize"); }
+
+/// Calls body(Op) with an op whose work is not recorded, and waits for that, so that every stream may use it.
 template <class Body>
 void unrecorded(const Op& op, const Body& body) {
-  if (!op.stream().capturing()) return body(op);
+  if (!op.stream().capturing()) {
+    body(op);
+    return wait_for(op, op.stream());
+  }
   const BesideCapture beside;
   op.stream().part<cusparse::Handle>();  // made now, since a step that is recorded cannot
   Stream& stream = op.stream().beside();
   stream.submit(op.name(), body);
-  stream.check(cudaStreamSynchronize(stream.handle()), op.name(), "cudaStreamSynchronize");
+  wait_for(op, stream);
 }
 
 /// The rows that the pass needs: of W, and for the gradient of the input of W^T.
@@ -101,6 +109,7 @@ void* values_in_scratch(const Op& op, const conv::Problem& problem, const Patter
   return op.scratch(static_cast<std::size_t>(pattern.kept()) * size_of(values_type(problem)));
 }
 
+/// Nothing where cuSPARSE refuses. Throws Error{out_of_memory} where its buffer does not fit.
 Plan make_plan(const Op& op, const conv::Problem& problem, const conv::Tensors& tensors, const Pattern& pattern) {
   if (pattern.kept() == 0) return {};
   const cusparse::Handle& handle = op.stream().part<cusparse::Handle>();
@@ -113,6 +122,16 @@ Plan make_plan(const Op& op, const conv::Problem& problem, const conv::Tensors& 
   plan.buffer = std::make_unique<KeptBlock>(op.stream(), bytes);
   if (preprocess(handle, problem, dense, plan) != CUSPARSE_STATUS_SUCCESS) return {};
   return plan;
+}
+
+/// The plan, or an empty one where there is not the memory for it: the dense engines need none.
+Plan plan_that_fits(const Op& op, const conv::Problem& problem, const conv::Tensors& tensors, Compiled& compiled, const Mask& mask) {
+  try {
+    return make_plan(op, problem, tensors, pattern_of(op, compiled, mask, problem.pass));
+  } catch (const Error& error) {
+    if (error.code() != Code::out_of_memory) throw;
+    return {};
+  }
 }
 
 void run_product(const Op& op, const cusparse::Handle& handle, const conv::Problem& problem,
@@ -142,8 +161,7 @@ bool usable(const Op& op, const conv::Problem& problem, const conv::Tensors& ten
   Compiled& compiled = compiled_of(*mask);
   if (compiled.plans.find(problem) == compiled.plans.end()) {
     unrecorded(op, [&](const Op& now) {
-      const Pattern& pattern = pattern_of(now, compiled, *mask, problem.pass);
-      compiled.plans.emplace(problem, make_plan(now, problem, tensors, pattern));
+      compiled.plans.emplace(problem, plan_that_fits(now, problem, tensors, compiled, *mask));
     });
   }
   return compiled.plans.at(problem).matrix != nullptr;

@@ -5,7 +5,7 @@
 #include "s2sam/ops.hpp"
 
 /// Linear layers and 1x1 convolutions that skip masked weights, by cuSPARSE: y = x W^T and dx = dy W as products of
-/// compressed rows (SpMM), dw at kept positions as a sampled product (SDDMM). Sums run in f32; results do not vary from
+/// compressed rows (SpMM), dw at kept positions as a sampled product (SDDMM; not in bf16, which cuSPARSE does not take there). Sums run in f32; results do not vary from
 /// run to run.
 ///
 /// What is compiled from a mask (rows, columns, cuSPARSE's preprocessing) is kept with the mask until its bits change.

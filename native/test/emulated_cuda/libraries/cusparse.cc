@@ -7,6 +7,7 @@
 #include <cuda_fp16.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <utility>
 
@@ -98,20 +99,26 @@ void multiply_sampled(float alpha, const Dense& a, const Dense& b, float beta, c
   }
 }
 
+/// Says so on stderr, as the real one does whatever its logger is told: nobody should get there.
+cusparseStatus_t refuse(const char* what) {
+  std::fprintf(stderr, "the emulated cuSPARSE refuses %s\n", what);
+  return CUSPARSE_STATUS_NOT_SUPPORTED;
+}
+
 cusparseStatus_t check_product(cusparseOperation_t op_a, const cusparseSpMatDescr& a, const Dense& b, const Dense& c,
                                cudaDataType compute, cusparseSpMMAlg_t algorithm) {
   if (a.columns != b.rows() || a.rows != c.rows() || b.columns() != c.columns()) return CUSPARSE_STATUS_INVALID_VALUE;
   const bool types =
       a.type == b.matrix.type && compute == CUDA_R_32F && (c.matrix.type == a.type || c.matrix.type == CUDA_R_32F);
   const bool kind = op_a == CUSPARSE_OPERATION_NON_TRANSPOSE && algorithm == CUSPARSE_SPMM_CSR_ALG3;
-  return types && kind ? CUSPARSE_STATUS_SUCCESS : CUSPARSE_STATUS_NOT_SUPPORTED;
+  return types && kind ? CUSPARSE_STATUS_SUCCESS : refuse("a product of these types");
 }
 
 cusparseStatus_t check_sampled(const Dense& a, const Dense& b, const cusparseSpMatDescr& c, cudaDataType compute) {
   if (a.columns() != b.rows() || a.rows() != c.rows || b.columns() != c.columns) return CUSPARSE_STATUS_INVALID_VALUE;
-  const bool types =
-      a.matrix.type == b.matrix.type && compute == CUDA_R_32F && (c.type == a.matrix.type || c.type == CUDA_R_32F);
-  return types ? CUSPARSE_STATUS_SUCCESS : CUSPARSE_STATUS_NOT_SUPPORTED;
+  const bool types = a.matrix.type == b.matrix.type && a.matrix.type != CUDA_R_16BF && compute == CUDA_R_32F &&
+                     (c.type == a.matrix.type || c.type == CUDA_R_32F);
+  return types ? CUSPARSE_STATUS_SUCCESS : refuse("a sampled product of these types");
 }
 
 /// Preprocessing is not for recorded steps.
