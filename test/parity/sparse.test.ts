@@ -1,7 +1,11 @@
+import { sgd, train } from '@s2sam/core';
+import { syntheticImages } from '@s2sam/data';
+import { erk, rigl } from '@s2sam/masks';
 import { describe, expect, it } from 'vitest';
 import { mask as drawMask, keyOf, normal, packBits } from '../support/counter.js';
 import { eachDevice } from '../support/devices.js';
 import { Handles } from '../support/handles.js';
+import { smallNet } from '../support/smallNet.js';
 
 // Read when a CUDA device first multiplies: masked weights are skipped wherever that is possible. The CPU always does.
 process.env.S2SAM_CUDA_CONV = 'sparse';
@@ -110,5 +114,25 @@ eachDevice('products that skip masked weights', (device) => {
       );
       native.disposeGraph(graph);
     });
+  });
+
+  it('train and evaluate on while the mask changes, recorded or not', async () => {
+    const data = syntheticImages({ classes: 10, size: 8, train: 24, test: 12 });
+    const losses = async (): Promise<number[]> => {
+      using model = smallNet(device, 1);
+      const sparsity = rigl({ density: 0.4, layout: erk(), updateEvery: 2 });
+      const run = train(model, { data, optimizer: sgd({ lr: 0.05 }), sparsity, epochs: 3, batchSize: 6 });
+      const found: number[] = [];
+      for await (const event of run) if (event.type === 'epoch') found.push(event.testLoss ?? Number.NaN);
+      return found;
+    };
+    const recorded = await losses();
+    expect(recorded.every(Number.isFinite)).toBe(true);
+    process.env.S2SAM_RECORD = '0';
+    try {
+      expect(await losses()).toEqual(recorded);
+    } finally {
+      delete process.env.S2SAM_RECORD;
+    }
   });
 });

@@ -1,11 +1,11 @@
 import { countCorrect, crossEntropy } from '../autograd/loss.js';
-import type { Graph } from '../device/graph.js';
 import type { Classifier } from '../models/classifier.js';
 import { scope, unscoped } from '../tensor/scope.js';
 import { positiveInteger, type Tensor } from '../tensor/tensor.js';
 import { checkClasses } from './checks.js';
 import type { AnySplit, ImageDataset } from './data.js';
 import { type BatchTensors, Loader } from './loader.js';
+import { RecordedStep } from './recordedStep.js';
 
 export interface Evaluation {
   readonly type: 'result';
@@ -41,7 +41,7 @@ export class Evaluator implements Disposable {
   readonly #loader: Loader;
   readonly #sums: Tensor;
   readonly #images: number;
-  #graph: Graph | undefined;
+  readonly #recorded: RecordedStep;
 
   constructor(model: Classifier, { data, split = 'test', batchSize = 256 }: EvaluateOptions) {
     positiveInteger('evaluate', 'batchSize', batchSize);
@@ -50,6 +50,9 @@ export class Evaluator implements Disposable {
     this.#images = data[split].size;
     this.#loader = new Loader(model.device, data, data[split], { batchSize: Math.min(batchSize, this.#images) });
     this.#sums = unscoped(() => model.device.zeros([SUMS]));
+    this.#recorded = new RecordedStep(model.device, () =>
+      this.#add(this.#loader.load(model.dtype), this.#loader.batchSize),
+    );
   }
 
   async *run(signal?: AbortSignal): AsyncGenerator<EvaluateEvent> {
@@ -61,7 +64,7 @@ export class Evaluator implements Disposable {
       for (let batch = 0; batch < batches; batch++) {
         signal?.throwIfAborted();
         await this.#loader.select(0, batch);
-        this.#recorded().replay();
+        this.#recorded.run();
         if (batch % AHEAD === AHEAD - 1) {
           await this.#model.device.synchronize();
           yield { type: 'progress', done: (batch + 1) * batchSize, total: this.#images };
@@ -86,16 +89,9 @@ export class Evaluator implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#graph?.[Symbol.dispose]();
+    this.#recorded[Symbol.dispose]();
     this.#loader[Symbol.dispose]();
     this.#sums.dispose();
-  }
-
-  #recorded(): Graph {
-    this.#graph ??= this.#model.device.capture(() =>
-      scope(() => this.#add(this.#loader.load(this.#model.dtype), this.#loader.batchSize)),
-    );
-    return this.#graph;
   }
 
   #add({ x, labels }: BatchTensors, images: number): void {

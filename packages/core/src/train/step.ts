@@ -1,7 +1,6 @@
 import { type FloatName, STATS_SIZE, Stat } from '@s2sam/native';
 import { scaleShift } from '../autograd/elementwise.js';
 import { copyOf, Tape } from '../autograd/tape.js';
-import type { Graph } from '../device/graph.js';
 import type { Classifier } from '../models/classifier.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import type { Progress } from '../optim/schedule.js';
@@ -11,6 +10,7 @@ import { scope, unscoped } from '../tensor/scope.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { StepCost } from './flopsMeter.js';
 import type { BatchTensors } from './loader.js';
+import { RecordedStep } from './recordedStep.js';
 import { correctOf, lossOf } from './target.js';
 
 /** What the step wrote, read back. */
@@ -82,7 +82,7 @@ export class TrainStep implements Disposable {
   /** Forward and backward passes recorded per kind of step; for tests and reports. */
   readonly passes = { forward: 0, backward: 0 };
   readonly #metrics: Tensor;
-  readonly #graphs = new Map<string, Graph>();
+  readonly #recorded = new Map<string, RecordedStep>();
 
   constructor(
     readonly model: Classifier,
@@ -102,7 +102,7 @@ export class TrainStep implements Disposable {
     const plain = needs.plain === true;
     this.state.prepare(progress, plain);
     this.model.setStep(progress.step);
-    this.#graph(needs, !plain && this.state.twoPasses(progress)).replay();
+    this.#recordedStep(needs, !plain && this.state.twoPasses(progress)).run();
     return this.#read();
   }
 
@@ -130,8 +130,8 @@ export class TrainStep implements Disposable {
 
   /** Drops the recordings, where what they read is no longer there: the next step records anew. */
   forget(): void {
-    for (const graph of this.#graphs.values()) graph[Symbol.dispose]();
-    this.#graphs.clear();
+    for (const step of this.#recorded.values()) step[Symbol.dispose]();
+    this.#recorded.clear();
   }
 
   [Symbol.dispose](): void {
@@ -140,19 +140,17 @@ export class TrainStep implements Disposable {
     this.#metrics.dispose();
   }
 
-  #graph(needs: StepNeeds, twoPasses: boolean): Graph {
+  #recordedStep(needs: StepNeeds, twoPasses: boolean): RecordedStep {
     const dense = needs.denseGradient === true || this.state.needsDenseGradient;
     const skip = needs.skipOptimizerStep === true;
     const unscale = needs.update === true && this.state.lossScale !== undefined;
     const kind = { dense, skip, twoPasses, unscale, observe: needs.observe === true };
     const key = JSON.stringify(kind);
-    let graph = this.#graphs.get(key);
-    if (graph === undefined || graph.stale) {
-      graph?.[Symbol.dispose]();
-      graph = this.model.device.capture(() => scope(() => this.#record(kind)));
-      this.#graphs.set(key, graph);
-    }
-    return graph;
+    const known = this.#recorded.get(key);
+    if (known !== undefined) return known;
+    const step = new RecordedStep(this.model.device, () => this.#record(kind));
+    this.#recorded.set(key, step);
+    return step;
   }
 
   #record({ dense, skip, twoPasses, unscale, observe }: Kind): void {
