@@ -102,6 +102,8 @@ export interface KernelChoice {
   readonly kernel: string;
   /** What was timed, in milliseconds; empty where a rule decided or the choice was remembered from an earlier process. */
   readonly candidates: readonly { readonly kernel: string; readonly milliseconds: number }[];
+  /** CUDA: what did not work, with the library's own words. */
+  readonly refused: readonly { readonly kernel: string; readonly why: string }[];
 }
 
 export interface MemoryInfo {

@@ -1,4 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DeviceHandle, NativeBinding } from '../lib/binding.js';
@@ -37,6 +40,28 @@ describe.skipIf(emulatedMissing !== '')(
       const { errors } = run<Failures>('fail', { S2SAM_EMULATED_FAILURE: '3', S2SAM_SYNC: '1' });
       expect(errors[0]).toBe('');
       for (const error of errors.slice(1)) expect(error).toMatch(/^ERR_INTERNAL affine: .*cudaErrorIllegalAddress/);
+    });
+
+    it('computes without engines that do not work, and says why they do not', () => {
+      const cache = { S2SAM_CACHE: mkdtempSync(join(tmpdir(), 's2sam-choices-')) };
+      interface Told {
+        readonly first: number;
+        readonly kernel: string;
+        readonly refused: readonly { kernel: string; why: string }[];
+      }
+      const fine = run<Told>('refuse', { ...cache, S2SAM_CUDA_CONV: '' });
+      expect(fine).toMatchObject({ first: 0, kernel: expect.stringMatching(/^cudnn:/) });
+      const told = run<Told>('refuse', { ...cache, S2SAM_CUDA_CONV: '', S2SAM_EMULATED_CUDNN: 'fails' });
+      expect(told).toMatchObject({ first: 0, kernel: 'direct' });
+      expect(told.refused.map(({ kernel }) => kernel)).toContainEqual(expect.stringMatching(/^cudnn:/));
+      expect(told.refused.length).toBeGreaterThan(fine.refused.length);
+      const reasons = told.refused.map(({ why }) => why);
+      expect(reasons).toContainEqual(expect.stringMatching(/cudnnBackendExecute says/));
+      rmSync(cache.S2SAM_CACHE, { recursive: true });
+    });
+
+    it('may be one of two that are used in turn', () => {
+      expect(run<{ values: number[] }>('two', { S2SAM_EMULATED_DEVICES: '2' })).toEqual({ values: [2, 4] });
     });
 
     it('is not asked for what cuSPARSE would refuse with a line on stderr', () => {

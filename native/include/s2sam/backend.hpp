@@ -65,6 +65,8 @@ using Recording = std::shared_ptr<void>;
 /// From here to end_capture, ops are recorded instead of run.
 void begin_capture(Stream&);
 Recording end_capture(Stream&);
+/// Forgets what was recorded.
+void abort_capture(Stream&);
 void replay(Stream&, Recording);
 /// Whether what was recorded works with the pattern of a mask that has changed since, and must be recorded again.
 bool stale(const Recording&);
@@ -91,6 +93,7 @@ struct KernelChoice {
   double density;  ///< share of the weights kept; CUDA: multiplied
   std::string kernel;
   std::vector<std::pair<std::string, double>> candidates;  ///< what was timed, in milliseconds; none where a rule decided
+  std::vector<std::pair<std::string, std::string>> refused;  ///< what did not work, and why
 };
 /// Of every layer that ran, in the order of first use, the newest choice.
 std::vector<KernelChoice> choices(Stream&);

@@ -42,11 +42,7 @@ Napi::Value capture_end(Call& call) {
 Napi::Value capture_abort(Call& call) {
   Device& device = recording(call);
   end(device);
-  try {
-    backend::end_capture(*device.stream);
-  } catch (const Error&) {
-    // What made the caller give up may have spoiled the recording too.
-  }
+  backend::abort_capture(*device.stream);
   dissolve_unused(device);
   return call.undefined();
 }

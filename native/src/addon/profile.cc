@@ -66,6 +66,14 @@ Napi::Value choices(Call& call) {
     object["density"] = choice.density;
     object["kernel"] = choice.kernel;
     object["candidates"] = candidates;
+    Napi::Array refused = Napi::Array::New(env, choice.refused.size());
+    for (std::uint32_t k = 0; k < choice.refused.size(); ++k) {
+      Napi::Object refusal = Napi::Object::New(env);
+      refusal["kernel"] = choice.refused[k].first;
+      refusal["why"] = choice.refused[k].second;
+      refused[k] = refusal;
+    }
+    object["refused"] = refused;
     result[i] = object;
   }
   return result;

@@ -101,6 +101,7 @@ std::size_t scratch_bytes(const Stream& stream) { return stream.scratch_bytes();
 
 void begin_capture(Stream& stream) { stream.begin_capture(); }
 Recording end_capture(Stream& stream) { return stream.end_capture(); }
+void abort_capture(Stream& stream) { stream.end_capture(); }
 bool stale(const Recording&) { return false; }  // commands look at their masks when they run
 void replay(Stream& stream, Recording recording) {
   stream.replay(std::static_pointer_cast<std::vector<Command>>(std::move(recording)));

@@ -81,6 +81,7 @@ void MemoryDeleter::operator()(void* data) const noexcept {
 
 Memory allocate(Stream& stream, std::size_t bytes) {
   const BesideCapture beside;
+  stream.make_current();
   void* data = nullptr;
   stream.check(cudaMalloc(&data, bytes), "allocate", "cudaMalloc");
   return Memory(data);
@@ -92,6 +93,7 @@ std::size_t scratch_bytes(const Stream& stream) { return stream.held_bytes(); }
 
 void begin_capture(Stream& stream) { stream.begin_capture(); }
 Recording end_capture(Stream& stream) { return stream.end_capture(); }
+void abort_capture(Stream& stream) { stream.abort_capture(); }
 void replay(Stream& stream, Recording recording) { stream.replay(recording); }
 bool stale(const Recording& recording) { return Stream::stale(recording); }
 
@@ -99,7 +101,10 @@ void upload(Stream& stream, std::shared_ptr<const void> host, Tensor y) { stream
 void download(Stream& stream, Tensor x, void* host) { stream.download(x, host); }
 
 void label(Stream& stream, std::uint32_t number) { stream.profile().label(number); }
-void begin_profile(Stream& stream) { stream.profile().begin(stream.handle()); }
+void begin_profile(Stream& stream) {
+  stream.make_current();
+  stream.profile().begin(stream.handle());
+}
 std::vector<Span> end_profile(Stream& stream) { return stream.profile().end(); }
 std::vector<KernelChoice> choices(Stream& stream) { return stream.choices().all(); }
 void measure_peaks(Stream& stream, std::shared_ptr<Peaks> result) { *result = s2sam::measure_peaks(stream); }

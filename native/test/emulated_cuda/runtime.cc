@@ -21,8 +21,15 @@ constexpr std::size_t default_memory = std::size_t{4} << 30;
 
 thread_local cudaError_t last_error = cudaSuccess;
 
+thread_local int device = 0;
+
+struct Block {
+  std::size_t bytes;
+  int device;
+};
+
 std::mutex memory_mutex;
-std::map<void*, std::size_t> device_blocks;
+std::map<const void*, Block> device_blocks;
 std::size_t device_used = 0;
 
 /// Bytes of the device: S2SAM_EMULATED_MEMORY, or 4 GiB.
@@ -33,6 +40,12 @@ std::size_t device_memory() {
 
 /// The device fails for good at kernel number S2SAM_EMULATED_FAILURE (from 1), as after an illegal address.
 bool failed = false;
+
+/// S2SAM_EMULATED_DEVICES, or 1.
+int device_count() {
+  const char* text = std::getenv("S2SAM_EMULATED_DEVICES");
+  return text != nullptr ? std::atoi(text) : 1;
+}
 
 bool next_kernel_fails() {
   static long left = [] {
@@ -46,6 +59,17 @@ bool next_kernel_fails() {
 
 namespace emulated {
 
+int current_device() { return device; }
+
+bool reaches(int from, const void* data) {
+  const std::lock_guard lock(memory_mutex);
+  auto block = device_blocks.upper_bound(data);
+  if (block == device_blocks.begin()) return true;
+  --block;
+  const bool inside = data < static_cast<const char*>(block->first) + block->second.bytes;
+  return !inside || block->second.device == from;
+}
+
 cudaError_t fail(cudaError_t status) { return last_error = status; }
 
 cudaError_t state() { return failed ? fail(cudaErrorIllegalAddress) : cudaSuccess; }
@@ -56,6 +80,7 @@ cudaError_t enqueue_kernel(cudaStream_t stream, dim3 blocks, dim3 threads, std::
       blocks.z > 65535 || threads.z > 64) {
     return fail(cudaErrorInvalidConfiguration);
   }
+  if (device_of(stream) != device) return fail(cudaErrorInvalidResourceHandle);
   return enqueue(stream, [=] {
     if (next_kernel_fails()) failed = true;
     if (!failed) run_grid(blocks, threads, kernel);
@@ -69,7 +94,7 @@ using emulated::fail, emulated::unsafe_while_capturing;
 extern "C" {
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  *count = device_count();
   return cudaSuccess;
 }
 
@@ -92,9 +117,13 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   return cudaSuccess;
 }
 
-cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : fail(cudaErrorInvalidDevice); }
-cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
+cudaError_t cudaSetDevice(int wanted) {
+  if (wanted < 0 || wanted >= device_count()) return fail(cudaErrorInvalidDevice);
+  device = wanted;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDevice(int* current) {
+  *current = device;
   return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int* version) {
@@ -129,7 +158,7 @@ cudaError_t cudaMalloc(void** data, std::size_t bytes) {
   *data = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   if (*data == nullptr) return fail(cudaErrorMemoryAllocation);
   std::memset(*data, 0xFF, bytes);  // what nobody wrote is NaN in every type
-  device_blocks[*data] = bytes;
+  device_blocks[*data] = {bytes, device};
   device_used += bytes;
   return cudaSuccess;
 }
@@ -139,7 +168,7 @@ cudaError_t cudaFree(void* data) {
   const std::lock_guard lock(memory_mutex);
   const auto found = device_blocks.find(data);
   if (found == device_blocks.end()) return data == nullptr ? cudaSuccess : fail(cudaErrorInvalidValue);
-  device_used -= found->second;
+  device_used -= found->second.bytes;
   device_blocks.erase(found);
   std::free(data);
   return cudaSuccess;
@@ -161,9 +190,12 @@ cudaError_t cudaFreeHost(void* data) {
   return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+  const int owner = emulated::device_of(stream);
+  if (!emulated::reaches(owner, to) || !emulated::reaches(owner, from)) return fail(cudaErrorInvalidValue);
   return emulated::enqueue(stream, [=] { std::memmove(to, from, bytes); });
 }
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
+  if (!emulated::reaches(emulated::device_of(stream), to)) return fail(cudaErrorInvalidValue);
   return emulated::enqueue(stream, [=] { std::memset(to, value, bytes); });
 }
 }  // extern "C"

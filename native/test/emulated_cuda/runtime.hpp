@@ -13,6 +13,12 @@ namespace emulated {
 /// Whether a step is being recorded on it.
 [[gnu::visibility("default")]] bool is_capturing(cudaStream_t stream);
 
+/// The one that calls of this thread mean.
+int current_device();
+/// Whether what lies at an address of device memory can be reached from the device; host memory can.
+bool reaches(int device, const void* data);
+/// The device a stream belongs to.
+int device_of(cudaStream_t stream);
 /// Remembers the status as the thread's last error.
 cudaError_t fail(cudaError_t status);
 /// What the device died of, if it did.

@@ -17,6 +17,7 @@ using Work = std::function<void()>;
 using Works = std::vector<Work>;
 
 struct CUstream_st {
+  int device = emulated::current_device();
   std::deque<Work> queue;
   std::shared_ptr<Works> recorded;  // while capturing
 };
@@ -28,6 +29,7 @@ struct Mark {
 };
 
 struct CUevent_st {
+  int device = emulated::current_device();
   bool timed = true;
   bool captured = false;  // orders what is recorded
   std::shared_ptr<Mark> mark;  // null: never recorded
@@ -78,6 +80,8 @@ cudaError_t enqueue(cudaStream_t stream, Work work) {
   }
   return cudaSuccess;
 }
+
+int device_of(cudaStream_t stream) { return stream->device; }
 
 bool is_capturing(cudaStream_t stream) { return stream->recorded != nullptr; }
 
@@ -173,6 +177,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  if (event->device != stream->device) return fail(cudaErrorInvalidResourceHandle);
   event->captured = stream->recorded != nullptr;
   if (event->captured) return state();
   event->mark = std::make_shared<Mark>(Mark{stream, false});

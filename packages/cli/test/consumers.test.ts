@@ -69,7 +69,7 @@ describe('line log', () => {
   it('tells how layers are computed', () => {
     const lines: string[] = [];
     const log = new LineLog((line) => lines.push(line), 10);
-    const choice = { label: 'conv1', op: 'conv2d', density: 1, candidates: [] };
+    const choice = { label: 'conv1', op: 'conv2d', density: 1, candidates: [], refused: [] };
     const kernels = ['dense', 'sparse, 1x7 pixels', 'dense, Winograd'];
     log.on(startEvent());
     log.on({ type: 'kernels', step: 1, choices: kernels.map((kernel) => ({ ...choice, kernel })) });

@@ -108,7 +108,9 @@ describe('the table of kernels', () => {
       { kernel: 'fast', milliseconds: 1 },
       { kernel: 'middling', milliseconds: 2 },
     ];
-    const { rows } = choiceTable([{ label: 'conv1', op: 'conv2d', density: 0.1, kernel: 'fast', candidates }]);
+    const { rows } = choiceTable([
+      { label: 'conv1', op: 'conv2d', density: 0.1, kernel: 'fast', candidates, refused: [] },
+    ]);
     expect(rows).toEqual([['conv1', 'conv2d', '0.1000', 'fast', '1.00', '2.00', 'middling']]);
   });
 });

@@ -136,7 +136,7 @@ std::pair<Tuned, backend::KernelChoice> tune(const Call& call, const Mask& mask,
 bool pinned() { return wish() != Wish::fastest; }
 
 void note_rule(Context& context, double density, const char* kernel) {
-  context.choices().note({context.running().op, context.running().label, density, kernel, {}});
+  context.choices().note({context.running().op, context.running().label, density, kernel, {}, {}});
 }
 
 Plan make_plan(const Call& call, Mask& mask, const std::vector<Pass>& passes, const PlanKey& key) {

@@ -35,27 +35,33 @@ struct Entrant {
 
 /// Leaves the stream usable after a way has thrown.
 void recover(Stream& stream) {
-  if (stream.capturing()) {
-    try {
-      stream.end_capture();
-    } catch (const Error&) {  // the recording was broken by what threw
-    }
-  }
+  if (stream.capturing()) stream.abort_capture();
   cudaGetLastError();
 }
 
-std::optional<Entrant> prepare(Stream& stream, std::size_t index, const Way& way) {
-  try {
-    const auto run = [&] { stream.submit(op, way); };
-    run();
-    const int repeats = timed(stream, op, run) < short_time ? repeats_of_short : 1;
-    stream.begin_capture();
-    for (int i = 0; i < repeats; ++i) run();
-    return Entrant{index, stream.end_capture(), repeats};
-  } catch (const Error&) {
-    recover(stream);
-    return {};
+Entrant prepare(Stream& stream, std::size_t index, const Way& way) {
+  const auto run = [&] { stream.submit(op, way); };
+  run();
+  const int repeats = timed(stream, op, run) < short_time ? repeats_of_short : 1;
+  stream.begin_capture();
+  for (int i = 0; i < repeats; ++i) run();
+  return {index, stream.end_capture(), repeats};
+}
+
+/// Those that work; of the others, why not.
+std::vector<Entrant> prepare_all(Stream& stream, const std::vector<Way>& ways, Race& race) {
+  std::vector<Entrant> entrants;
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    try {
+      entrants.push_back(prepare(stream, i, ways[i]));
+    } catch (const Error& error) {
+      recover(stream);
+      race.refusals[i] = error.what();
+      race.starved |= error.code() == Code::out_of_memory;
+      if (entrants.empty() && i + 1 == ways.size()) throw;
+    }
   }
+  return entrants;
 }
 
 }  // namespace
@@ -71,14 +77,10 @@ bool works(Stream& stream, const Way& way) {
   }
 }
 
-std::optional<Race> fastest(Stream& stream, const std::vector<Way>& ways) {
+Race fastest(Stream& stream, const std::vector<Way>& ways) {
   constexpr float never = std::numeric_limits<float>::infinity();
-  Race race{0, std::vector<float>(ways.size(), never)};
-  std::vector<Entrant> entrants;
-  for (std::size_t i = 0; i < ways.size(); ++i) {
-    if (auto entrant = prepare(stream, i, ways[i])) entrants.push_back(std::move(*entrant));
-  }
-  if (entrants.empty()) return {};
+  Race race{0, std::vector<float>(ways.size(), never), std::vector<std::string>(ways.size())};
+  std::vector<Entrant> entrants = prepare_all(stream, ways, race);
   float best = never;
   for (int round = 0; round < (best > slow ? rounds_of_slow : rounds); ++round) {
     for (Entrant& entrant : entrants) {

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <functional>
-#include <optional>
+#include <string>
 #include <vector>
 
 #include "cuda/stream/stream.hpp"
@@ -16,14 +16,16 @@ using Way = std::function<void(const Op&)>;
 bool works(Stream& stream, const Way& way);
 
 struct Race {
-  std::size_t winner;
-  std::vector<float> milliseconds;  ///< of every way, infinite where it does not work; empty where nothing was timed
+  std::size_t winner = 0;
+  std::vector<float> milliseconds;   ///< of every way, infinite where it does not work
+  std::vector<std::string> refusals;  ///< why each does not, empty where it does
+  bool starved = false;               ///< one was refused for want of memory, so that another time may end otherwise
 };
 
-/// Finds the way that takes the least time in a recorded step, the first among equals; nothing where none works. Each is
+/// Finds the way that takes the least time in a recorded step, the first among equals. Throws the last refusal where none works. Each is
 /// run before it is timed, and they take turns, so that a change of the GPU's clock meets all of them. `stream` should
 /// have nothing else to do; blocks until it is known. Other streams of this thread may be recording if a BesideCapture
 /// lives.
-std::optional<Race> fastest(Stream& stream, const std::vector<Way>& ways);
+Race fastest(Stream& stream, const std::vector<Way>& ways);
 
 }  // namespace s2sam

@@ -1,5 +1,6 @@
 #include "cuda/conv/engines.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <utility>
@@ -46,15 +47,6 @@ ChoiceCache cache_for(const Stream& stream) {
   return {"convolutions", std::string(properties.name) + "-cudnn" + (api != nullptr ? std::to_string(api->version()) : "none")};
 }
 
-/// Nothing where it cannot be made.
-std::optional<Engine> made(const Candidate& candidate) {
-  try {
-    return candidate.make();
-  } catch (const Error&) {
-    return {};
-  }
-}
-
 /// By name, without those that do not work.
 std::vector<std::pair<std::string, double>> times_of(const std::vector<std::string>& names, const Race& race) {
   std::vector<std::pair<std::string, double>> result;
@@ -72,6 +64,7 @@ Engine sparse_engine(const Problem& problem, const ops::MaskRef& mask) {
 bool ready(const Op& op, const Problem& problem, const ops::MaskRef& mask) {
   if (!op.stream().capturing() || sparse::ran(problem, *mask)) return true;
   const BesideCapture beside;
+  op.stream().drain();
   return Trial(op.limits().index, problem).works(sparse_engine(problem, mask)) && sparse::ran(problem, *mask);
 }
 
@@ -101,31 +94,48 @@ std::vector<Candidate> Engines::candidates(const Problem& problem) const {
   return result;
 }
 
+/// As remembered, where it still works.
+std::optional<Engines::Chosen> Engines::remembered(const std::vector<Candidate>& all, const std::string& question, Trial& trial) const {
+  const std::optional<std::string> known = cache_ ? cache_->find(question) : std::nullopt;
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Candidate& candidate) { return candidate.name == known; });
+  if (found == all.end()) return {};
+  try {
+    Engine engine = found->make();
+    if (trial.works(engine)) return Chosen{std::move(engine), found->name, {}, {}};
+  } catch (const Error&) {  // of another build of the library
+  }
+  return {};
+}
+
 Engines::Chosen Engines::choose(const Op& op, const Problem& problem) const {
   std::vector<Candidate> all = candidates(problem);
-  if (all.size() == 1 && all[0].name == direct) return {all[0].make(), direct, {}};  // ready as it is
+  if (all.size() == 1 && all[0].name == direct) return {all[0].make(), direct, {}, {}};  // ready as it is
   const std::string question = problem.name();
+  op.stream().drain();  // what is timed has the device for itself
   Trial trial(op.limits().index, problem);
-
-  if (const auto known = cache_ ? cache_->find(question) : std::nullopt) {
-    for (const Candidate& candidate : all) {
-      if (candidate.name != *known) continue;
-      if (auto engine = made(candidate); engine && trial.works(*engine)) return {std::move(*engine), *known, {}};
-    }
-  }
+  if (auto known = remembered(all, question, trial)) return std::move(*known);
 
   std::vector<std::string> names;
   std::vector<Engine> engines;
+  Refusals refused;
   for (const Candidate& candidate : all) {
-    if (auto engine = made(candidate)) {
+    try {
+      engines.push_back(candidate.make());
       names.push_back(candidate.name);
-      engines.push_back(std::move(*engine));
+    } catch (const Error& error) {
+      refused.emplace_back(candidate.name, error.what());
     }
   }
+  if (engines.empty()) throw Error(Code::internal, op.name(), "no engine computes " + question + "; use smaller images or a smaller batch");
   const std::optional<Race> race = trial.fastest(engines);
-  if (!race) throw Error(Code::internal, op.name(), "no engine computes " + question + "; use smaller images or a smaller batch");
-  if (cache_ && trial.timed()) cache_->keep(question, names[race->winner]);
-  return {std::move(engines[race->winner]), names[race->winner], times_of(names, *race)};
+  if (!race) return {std::move(engines[0]), names[0], {}, std::move(refused)};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (!race->refusals[i].empty()) refused.emplace_back(names[i], race->refusals[i]);
+  }
+  // A library that fails now may be repaired later.
+  const bool lasts = !race->starved && (refused.empty() || names[race->winner] != direct);
+  if (cache_ && lasts) cache_->keep(question, names[race->winner]);
+  return {std::move(engines[race->winner]), names[race->winner], times_of(names, *race), std::move(refused)};
 }
 
 const Engines::Chosen& Engines::of(const Op& op, const Problem& problem) {
@@ -142,11 +152,11 @@ const Engines::Skip& Engines::skip(const Op& op, const Problem& problem, const o
   const BesideCapture beside;
   const std::optional<std::string> known = cache_->find(question);
   if (known == sparse_kind || known == dense_kind) return skips_.emplace(question, Skip{known == sparse_kind, {}}).first->second;
-  Trial trial(op.limits().index, problem);
   const Chosen& dense = of(op, problem);
-  const std::optional<Race> race = trial.fastest({dense.engine, sparse_engine(problem, mask)});
+  op.stream().drain();
+  const std::optional<Race> race = Trial(op.limits().index, problem).fastest({dense.engine, sparse_engine(problem, mask)});
   const bool faster = race && race->winner == 1;
-  if (trial.timed()) cache_->keep(question, faster ? sparse_kind : dense_kind);
+  if (race && !race->starved) cache_->keep(question, faster ? sparse_kind : dense_kind);
   return skips_.emplace(question, Skip{faster, race ? times_of({dense.name, sparse_kind}, *race) : Times{}}).first->second;
 }
 
@@ -163,11 +173,11 @@ void Engines::run(const Op& op, const Problem& problem, const Tensors& tensors, 
   if (skips_masked(op, problem, tensors, mask)) {
     density = sparse::half_percent_kept(*mask) / 200.0;
     sparse::run(op, problem, tensors, mask);
-    op.stream().choices().note({op.name(), label, density, sparse_kind, pinned_.empty() ? skip(op, problem, mask).timed : Times{}});
+    op.stream().choices().note({op.name(), label, density, sparse_kind, pinned_.empty() ? skip(op, problem, mask).timed : Times{}, {}});
   } else {
     const Chosen& chosen = of(op, problem);
     chosen.engine(op, tensors);
-    op.stream().choices().note({op.name(), label, density, chosen.name, chosen.timed});
+    op.stream().choices().note({op.name(), label, density, chosen.name, chosen.timed, chosen.refused});
   }
   op.count({2 * density * weights * static_cast<double>(problem.pixels_out()), bytes_of(tensors.x, tensors.w, tensors.y)});
 }

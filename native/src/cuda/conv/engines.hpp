@@ -9,6 +9,7 @@
 
 #include "cuda/choice/cache.hpp"
 #include "cuda/conv/engine.hpp"
+#include "cuda/conv/trial.hpp"
 #include "cuda/libraries/cublas.hpp"
 #include "cuda/libraries/cudnn.hpp"
 
@@ -27,11 +28,13 @@ class Engines {
 
  private:
   using Times = std::vector<std::pair<std::string, double>>;  ///< names and milliseconds
+  using Refusals = std::vector<std::pair<std::string, std::string>>;  ///< names and why
   /// What computes a problem with all weights.
   struct Chosen {
     Engine engine;
     std::string name;
     Times timed;
+    Refusals refused;
   };
   /// Whether masked weights are skipped instead.
   struct Skip {
@@ -43,6 +46,7 @@ class Engines {
   const Chosen& of(const Op& op, const Problem& problem);
   bool skips_masked(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask);
   std::vector<Candidate> candidates(const Problem& problem) const;
+  std::optional<Chosen> remembered(const std::vector<Candidate>& all, const std::string& question, Trial& trial) const;
   Chosen choose(const Op& op, const Problem& problem) const;
   const Skip& skip(const Op& op, const Problem& problem, const ops::MaskRef& mask);
 

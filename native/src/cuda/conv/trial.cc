@@ -43,8 +43,7 @@ bool Trial::allocate() {
 bool Trial::works(const Engine& engine) { return !allocate() || s2sam::works(stream_, on(engine, tensors_)); }
 
 std::optional<Race> Trial::fastest(const std::vector<Engine>& engines) {
-  if (engines.empty()) return {};
-  if (!allocate()) return Race{};
+  if (!allocate()) return {};
   std::vector<Way> ways;
   for (const Engine& engine : engines) ways.push_back(on(engine, tensors_));
   return s2sam::fastest(stream_, ways);

@@ -15,11 +15,8 @@ class Trial {
 
   /// Whether the engine runs at all. Without the memory to try, it is believed.
   bool works(const Engine& engine);
-  /// The first, untimed, where there is not the memory to try; nothing where none works.
+  /// Nothing where there is not the memory to try. Throws Error where none works.
   std::optional<Race> fastest(const std::vector<Engine>& engines);
-  /// Whether there was the memory, so that an answer is worth keeping.
-  bool timed() const { return !memory_.empty(); }
-
  private:
   /// False where there is not the memory.
   bool allocate();

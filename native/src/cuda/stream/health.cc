@@ -20,6 +20,8 @@ bool is_fatal(cudaError_t status) {
     case cudaErrorECCUncorrectable:
     case cudaErrorNvlinkUncorrectable:
     case cudaErrorContextIsDestroyed:
+    case cudaErrorContained:
+    case cudaErrorTensorMemoryLeak:
     case cudaErrorUnknown: return true;
     default: return false;
   }

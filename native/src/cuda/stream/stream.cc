@@ -106,13 +106,16 @@ void Stream::check(cudaError_t status, const char* op, const char* call) const {
 
 void Stream::begin_op() {
   Health::get().check();
-  check(cudaSetDevice(limits_.index), "device", "cudaSetDevice");
+  make_current();
   scratch_.rewind(*this);
 }
+
+void Stream::make_current() const { check(cudaSetDevice(limits_.index), "device", "cudaSetDevice"); }
 
 void Stream::synchronize(const char* op) { check(cudaStreamSynchronize(handle()), op, "cudaStreamSynchronize"); }
 
 Event Stream::mark(const char* op) const {
+  make_current();
   Event event = make_event(op);
   check(cudaEventRecord(event.get(), handle()), op, "cudaEventRecord");
   return event;
@@ -123,7 +126,8 @@ void Stream::begin_capture() {
   before_capture_ = mark("captureBegin");
   noted_.clear();
   profile_.take_recorded();
-  check(cudaStreamBeginCapture(handle(), cudaStreamCaptureModeThreadLocal), "captureBegin", "cudaStreamBeginCapture");
+  // Relaxed, since a library may allocate or ask the device while it enqueues; our own ops say where they do (BesideCapture).
+  check(cudaStreamBeginCapture(handle(), cudaStreamCaptureModeRelaxed), "captureBegin", "cudaStreamBeginCapture");
   capturing_ = true;
 }
 
@@ -140,6 +144,14 @@ backend::Recording Stream::end_capture() {
   step->exec.reset(exec);
   scratch_.pin();
   return step;
+}
+
+void Stream::abort_capture() {
+  capturing_ = false;
+  cudaGraph_t made = nullptr;
+  cudaStreamEndCapture(handle(), &made);
+  if (made != nullptr) cudaGraphDestroy(made);
+  cudaGetLastError();
 }
 
 void Stream::replay(const backend::Recording& recording) {
@@ -242,7 +254,11 @@ void Stream::release_later(std::vector<backend::Memory> blocks) {
 
 void Stream::drain() {
   const BesideCapture beside;
-  if (!capturing_) cudaStreamSynchronize(handle());
+  if (capturing_) {
+    cudaEventSynchronize(before_capture_.get());
+  } else {
+    cudaStreamSynchronize(handle());
+  }
   completion_.drain();
 }
 

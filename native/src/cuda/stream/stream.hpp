@@ -110,6 +110,8 @@ class Stream {
 
   void begin_capture();
   backend::Recording end_capture();
+  /// Forgets what was recorded, also where the recording is spoiled.
+  void abort_capture();
   bool capturing() const { return capturing_; }
   void replay(const backend::Recording& recording);
   /// The step being recorded works with this alone; nothing while no step is recorded.
@@ -151,6 +153,8 @@ class Stream {
   Scratch& scratch() { return scratch_; }
   Fault* faults() const { return static_cast<Fault*>(faults_.get()); }
   unsigned* ticket() const { return static_cast<unsigned*>(ticket_.get()); }
+  /// Makes calls of this thread that name no device or stream mean this device.
+  void make_current() const;
   /// Device memory that is in no tensor.
   std::size_t held_bytes() const { return scratch_.bytes() + staging_.device_bytes() + *kept_bytes_; }
   /// Throws unless the call succeeded.

@@ -8,6 +8,7 @@ namespace s2sam {
 /// Milliseconds that the device is busy with what `enqueue` enqueues on the stream; waits for it.
 template <class Enqueue>
 float timed(Stream& stream, const char* op, const Enqueue& enqueue) {
+  stream.make_current();
   const Event begin = make_timer(op), end = make_timer(op);
   stream.check(cudaEventRecord(begin.get(), stream.handle()), op, "cudaEventRecord");
   enqueue();

@@ -3,7 +3,7 @@ import { type Device, type DeviceWish, ioError, openDevice } from '@s2sam/core';
 import type { MachinePeaks, ProfileSpan } from '@s2sam/native';
 import { percent } from '../consumers/lines.js';
 import { activationPasses, limitsOf, opMilliseconds } from '../profile/summary.js';
-import { choiceTable, layerTable, opTable } from '../profile/tables.js';
+import { choiceTable, layerTable, opTable, refusalLines } from '../profile/tables.js';
 import { chromeTrace } from '../profile/trace.js';
 import { Workload, type WorkloadOptions } from '../profile/workload.js';
 import { textTable } from '../report/table.js';
@@ -112,6 +112,7 @@ export async function layersCommand(
   await using device = await open(options);
   using workload = new Workload(device, options);
   await workload.step();
-  for (const line of textTable(choiceTable(device.kernelChoices()))) output.print(line);
+  const choices = device.kernelChoices();
+  for (const line of [...textTable(choiceTable(choices)), ...refusalLines(choices)]) output.print(line);
   return 0;
 }

@@ -61,6 +61,12 @@ export function layerTable(spans: readonly ProfileSpan[], steps: number, limits:
   };
 }
 
+/** A line for each kernel that did not work, once. */
+export function refusalLines(choices: readonly KernelChoice[]): string[] {
+  const lines = choices.flatMap(({ refused }) => refused.map(({ kernel, why }) => `${kernel} does not work: ${why}`));
+  return [...new Set(lines)];
+}
+
 /** How each pass of each layer is computed, and what else was timed. */
 export function choiceTable(choices: readonly KernelChoice[]): Table {
   const rows = choices.map(({ label, op, density, kernel, candidates }) => {
