@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { randomFillSync } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -115,6 +116,15 @@ describe.skipIf(emulatedMissing !== '')(
       expect(native.memory(device)).toEqual(once);
       native.disposeGraph(graph);
       for (const tensor of [x, y]) native.dispose(tensor);
+    });
+
+    it('takes large data in pieces', async () => {
+      const size = 2 * (64 << 20) + 5;
+      const bytes = randomFillSync(new Uint8Array(size));
+      const x = native.create(device, 'u8', [size], false);
+      native.write(x, bytes);
+      expect(Buffer.compare((await native.read(x)) as Uint8Array, bytes)).toBe(0);
+      native.dispose(x);
     });
 
     it('refuses what would wait for the device, and can be given up', async () => {

@@ -16,6 +16,8 @@ namespace {
 
 /// Up to here a copy of plain data goes straight into its tensor; larger ones overlap with the work enqueued before them.
 constexpr std::size_t small_copy = std::size_t{64} << 10;
+/// Plain data is copied in pieces of at most so many bytes, so that the memory they pass through, which is kept, stays small.
+constexpr std::size_t largest_piece = std::size_t{64} << 20;
 
 CudaStream make_stream() {
   cudaStream_t stream = nullptr;
@@ -63,6 +65,11 @@ std::size_t host_bytes(const Tensor& tensor) {
 
 Tensor host_form(const Tensor& tensor, void* data) {
   return {tensor.shape, is_half(tensor.dtype) ? DType::f32 : tensor.dtype, Format::plain, 0, data};
+}
+
+/// As many u8 of a tensor that the device holds as the host does.
+Tensor piece_of(const Tensor& tensor, std::size_t begin, std::size_t bytes) {
+  return {{static_cast<std::int64_t>(bytes)}, DType::u8, Format::plain, 0, tensor.as<std::byte>() + begin};
 }
 
 /// Whether the device holds it as the host does.
@@ -186,12 +193,20 @@ bool Stream::stale(const backend::Recording& recording) {
 }
 
 void Stream::upload(std::shared_ptr<const void> host, const Tensor& y) {
+  const std::size_t bytes = host_bytes(y);
+  if (!is_host_form(y) || bytes <= largest_piece) return upload_piece(host.get(), y);
+  for (std::size_t begin = 0; begin < bytes; begin += largest_piece) {
+    upload_piece(static_cast<const std::byte*>(host.get()) + begin, piece_of(y, begin, std::min(largest_piece, bytes - begin)));
+  }
+}
+
+void Stream::upload_piece(const void* host, const Tensor& y) {
   constexpr const char* op = "write";
   begin_op();
   const std::size_t bytes = host_bytes(y);
   const bool direct = is_host_form(y) && bytes <= small_copy;
   const Staging::BlockPtr block = staging_.take(*this, op, bytes, !direct);
-  std::memcpy(block->host.get(), host.get(), bytes);
+  std::memcpy(block->host.get(), host, bytes);
   if (direct) {
     check(cudaMemcpyAsync(y.data, block->host.get(), bytes, cudaMemcpyHostToDevice, handle()), op, "cudaMemcpyAsync");
   } else {

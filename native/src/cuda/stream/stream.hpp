@@ -162,6 +162,7 @@ class Stream {
 
  private:
   void begin_op();
+  void upload_piece(const void* host, const Tensor& y);
   void synchronize(const char* op);
   /// A mark behind everything enqueued so far.
   Event mark(const char* op) const;
