@@ -1,7 +1,10 @@
 #include "cuda/libraries/cublas.hpp"
 
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cuda/libraries/library.hpp"
 
@@ -24,7 +27,6 @@ cudaDataType_t data_type(DType dtype) {
 
 struct Cublas::Api {
   decltype(&cublasCreate_v2) create;
-  decltype(&cublasDestroy_v2) destroy;
   decltype(&cublasSetStream_v2) set_stream;
   decltype(&cublasSetWorkspace_v2) set_workspace;
   decltype(&cublasSetMathMode) set_math_mode;
@@ -39,9 +41,8 @@ struct Cublas::Api {
       function = library->symbol<std::remove_reference_t<decltype(function)>>(name);
       return function != nullptr;
     };
-    const bool all = get(api.create, "cublasCreate_v2") && get(api.destroy, "cublasDestroy_v2") &&
-                     get(api.set_stream, "cublasSetStream_v2") && get(api.set_workspace, "cublasSetWorkspace_v2") &&
-                     get(api.set_math_mode, "cublasSetMathMode") && get(api.gemm, "cublasGemmEx_64") &&
+    const bool all = get(api.create, "cublasCreate_v2") && get(api.set_stream, "cublasSetStream_v2") &&
+                     get(api.set_workspace, "cublasSetWorkspace_v2") && get(api.set_math_mode, "cublasSetMathMode") && get(api.gemm, "cublasGemmEx_64") &&
                      get(api.status_string, "cublasGetStatusString");
     return all ? std::optional(api) : std::nullopt;
   }
@@ -57,12 +58,45 @@ const Cublas::Api* Cublas::api() {
   return api ? &*api : nullptr;
 }
 
-void Cublas::Deleter::operator()(cublasHandle_t handle) const noexcept { api()->destroy(handle); }
+namespace {
+
+/// Handles that nobody uses, by device. To destroy one waits for the whole device, which would spoil what another thread is recording.
+class IdleHandles {
+ public:
+  static IdleHandles& get() {
+    static IdleHandles handles;
+    return handles;
+  }
+
+  cublasHandle_t take(int device) {
+    const std::lock_guard lock(mutex_);
+    std::vector<cublasHandle_t>& idle = idle_[device];
+    if (idle.empty()) return nullptr;
+    const cublasHandle_t handle = idle.back();
+    idle.pop_back();
+    return handle;
+  }
+
+  void put(int device, cublasHandle_t handle) {
+    const std::lock_guard lock(mutex_);
+    idle_[device].push_back(handle);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<int, std::vector<cublasHandle_t>> idle_;
+};
+
+}  // namespace
+
+void Cublas::Deleter::operator()(cublasHandle_t handle) const noexcept { IdleHandles::get().put(device, handle); }
 
 std::unique_ptr<Cublas> Cublas::open() {
-  cublasHandle_t handle = nullptr;
-  if (api() == nullptr || api()->create(&handle) != CUBLAS_STATUS_SUCCESS) return nullptr;
-  std::unique_ptr<Cublas> result = std::make_unique<Cublas>(handle);
+  int device = 0;
+  if (api() == nullptr || cudaGetDevice(&device) != cudaSuccess) return nullptr;
+  cublasHandle_t handle = IdleHandles::get().take(device);
+  if (handle == nullptr && api()->create(&handle) != CUBLAS_STATUS_SUCCESS) return nullptr;
+  std::unique_ptr<Cublas> result = std::make_unique<Cublas>(handle, device);
   const auto mode = static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
   return api()->set_math_mode(handle, mode) == CUBLAS_STATUS_SUCCESS ? std::move(result) : nullptr;
 }

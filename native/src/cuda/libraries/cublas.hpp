@@ -21,10 +21,10 @@ struct Factor {
 /// cuBLAS, for one thread.
 class Cublas {
  public:
-  /// Null where use_libraries named no cuBLAS, or one that cannot be used.
+  /// Of the current device. Null where use_libraries named no cuBLAS, or one that cannot be used.
   static std::unique_ptr<Cublas> open();
-  /// Owns the handle.
-  explicit Cublas(cublasHandle_t handle) : handle_(handle) {}
+  /// Owns the handle, which is of this device.
+  Cublas(cublasHandle_t handle, int device) : handle_(handle, Deleter{device}) {}
 
   /// c (+)= a b with a [rows, depth], b [depth, columns], c [rows, columns] row-major; sums in f32, never in TF32.
   void multiply(const Op& op, std::int64_t rows, std::int64_t columns, std::int64_t depth, Factor a, Factor b, bool accumulate,
@@ -33,6 +33,7 @@ class Cublas {
  private:
   struct Api;
   struct Deleter {
+    int device;
     void operator()(cublasHandle_t handle) const noexcept;
   };
 
