@@ -136,4 +136,27 @@ eachDevice('batch norm', (device) => {
     };
     expect(await backward(0)).toEqual(await backward(passed));
   });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    'spreads %s over its channel and no other, as PyTorch',
+    async (odd) => {
+      using handles = new Handles(device);
+      const values = normal(keyOf(6, 'x'), 4 * 2 * 3 * 3, 0, 1);
+      values[2] = odd; // of channel 0
+      const x = handles.image({ data: values, shape: [4, 2, 3, 3] });
+      const [gamma, beta, mean, variance] = [1, 0, 0, 1].map((value) => handles.filled([2], value)) as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      const outputs = native.batchNormTrain(x, gamma, beta, 0, mean, variance, 1e-5, 0.1, false);
+      const y = (await native.read(outputs.map((handle) => handles.own(handle))[0] as number)) as Float32Array;
+      const ofChannel = (channel: number) => y.filter((_, i) => Math.floor(i / 9) % 2 === channel);
+      expect(ofChannel(0).every(Number.isNaN)).toBe(true);
+      expect(ofChannel(1).every(Number.isFinite)).toBe(true);
+      const running = (await native.read(variance)) as Float32Array;
+      expect([...running].map(Number.isFinite)).toEqual([false, true]);
+    },
+  );
 });

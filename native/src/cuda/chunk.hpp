@@ -68,10 +68,10 @@ struct Span {
     return some;
   }
 
-  template <class T>
+  template <bool all = false, class T>
   __device__ void store(const Chunk<T>& from, T* data, std::int64_t chunk) const {
     const std::int64_t first = chunk * chunk_size;
-    if (chunk < whole_chunks()) return store_chunk(from, data + first);
+    if (all || chunk < whole_chunks()) return store_chunk(from, data + first);
     for (int i = 0; i < chunk_size; ++i) {
       if (first + i < count) data[first + i] = from.value[i];
     }

@@ -17,6 +17,7 @@
 
 #undef __shared__
 #define __shared__ static
+#define __launch_bounds__(...)
 #define threadIdx (::emulated::thread().thread_index)
 #define blockIdx (::emulated::thread().block_index)
 #define blockDim (::emulated::thread().block_size)
@@ -177,3 +178,8 @@ T __ldg(const T* address) {
 }
 using std::max;
 using std::min;
+// Of a number and NaN, a GPU takes the number.
+inline float max(float a, float b) { return std::fmax(a, b); }
+inline float min(float a, float b) { return std::fmin(a, b); }
+inline double max(double a, double b) { return std::fmax(a, b); }
+inline double min(double a, double b) { return std::fmin(a, b); }

@@ -7,29 +7,44 @@ using namespace norm;
 
 namespace {
 
-/// What the ReLU let pass, as the forward pass noted it, or else as y shows.
-template <class T>
-struct Gate {
-  const std::uint8_t* passed;
-  const T* y;
+// What the ReLU let pass: bit k for element first + k, of n that lie in one byte; or of a chunk.
 
-  /// Bit k for element first + k, of n that lie in one byte.
+/// There is no ReLU.
+struct Open {
+  template <int n>
+  __device__ unsigned bits(std::int64_t) const {
+    return ~0u;
+  }
+  __device__ unsigned bits(const Span&, std::int64_t) const { return ~0u; }
+};
+
+/// As the forward pass noted it.
+struct Noted {
+  const std::uint8_t* passed;
+
   template <int n>
   __device__ unsigned bits(std::int64_t first) const {
-    if (passed != nullptr) return passed[first / chunk_size] >> first % chunk_size;
-    const Chunk<T, n> out = load_chunk<n>(y + first);
+    return passed[first / chunk_size] >> first % chunk_size;
+  }
+  __device__ unsigned bits(const Span&, std::int64_t chunk) const { return passed[chunk]; }
+};
+
+/// As y shows.
+template <class T>
+struct Shown {
+  const T* y;
+
+  template <int n>
+  __device__ static unsigned bits_of(const Chunk<T, n>& out) {
     unsigned bits = 0;
     for (int k = 0; k < n; ++k) bits |= out.at(k) > 0.0F ? 1u << k : 0u;
     return bits;
   }
-  /// Of a chunk.
-  __device__ unsigned bits(const Span& span, std::int64_t chunk) const {
-    if (passed != nullptr) return passed[chunk];
-    const Chunk<T> out = span.load(y, chunk);
-    unsigned bits = 0;
-    for (int k = 0; k < chunk_size; ++k) bits |= out.at(k) > 0.0F ? 1u << k : 0u;
-    return bits;
+  template <int n>
+  __device__ unsigned bits(std::int64_t first) const {
+    return bits_of(load_chunk<n>(y + first));
   }
+  __device__ unsigned bits(const Span& span, std::int64_t chunk) const { return bits_of(span.load(y, chunk)); }
 };
 
 /// Of each channel: dx = dz * scale + (x - mean) * slope + shift, where dz is dy as far as the ReLU lets it pass.
@@ -56,8 +71,9 @@ struct ChannelGradients {
   }
 };
 
-template <class T, int n, bool relu>
-__global__ void sums_kernel(const T* dy, const T* x, Gate<T> gate, const float* mean, ChannelGrid grid,
+template <class T, int n, class Gate>
+__global__ void __launch_bounds__(block_threads, ChannelGrid::blocks_per_processor)
+    sums_kernel(const T* dy, const T* x, Gate gate, const float* mean, ChannelGrid grid,
                             ChannelGradients gradients) {
   constexpr int depth = 8 / static_cast<int>(sizeof(T));
   struct Loaded {
@@ -70,7 +86,7 @@ __global__ void sums_kernel(const T* dy, const T* x, Gate<T> gate, const float* 
     for (int k = 0; k < n; ++k) centre[k] = mean[channel + k];
     const auto load = [&](std::int64_t row) {
       const std::int64_t first = row * grid.channels + channel;
-      return Loaded{load_chunk<n>(dy + first), load_chunk<n>(x + first), relu ? gate.template bits<n>(first) : ~0u};
+      return Loaded{load_chunk<n>(dy + first), load_chunk<n>(x + first), gate.template bits<n>(first)};
     };
     each_ahead<depth>(begin, end, step, load, [&](const Loaded& in) {
       for (int k = 0; k < n; ++k) {
@@ -89,8 +105,8 @@ __global__ void sums_kernel(const T* dy, const T* x, Gate<T> gate, const float* 
   });
 }
 
-template <class T, bool relu, bool residual>
-__global__ void apply_kernel(const T* dy, const T* x, Gate<T> gate, Span span, std::int64_t channels,
+template <class T, bool residual, class Gate>
+__global__ void __launch_bounds__(block_threads, walk_blocks_at_once<T>) apply_kernel(const T* dy, const T* x, Gate gate, Span span, std::int64_t channels,
                              const float* mean_of, Lines lines,
                              T* dx, T* dresidual) {
   struct Loaded {
@@ -104,16 +120,16 @@ __global__ void apply_kernel(const T* dy, const T* x, Gate<T> gate, Span span, s
   const OfChannels slope(lines.slope, walk.channel, channels), shift(lines.shift, walk.channel, channels);
 
   const auto load = [&](std::int64_t chunk, auto whole) {
-    return Loaded{chunk, span.load<whole>(dy, chunk), span.load<whole>(x, chunk), relu ? gate.bits(span, chunk) : ~0u};
+    return Loaded{chunk, span.load<whole>(dy, chunk), span.load<whole>(x, chunk), gate.bits(span, chunk)};
   };
-  each_ahead<2>(walk.chunk, span.whole_chunks(), span.chunks(), walk.step, load, [&](const Loaded& in) {
+  each_ahead<2>(walk.chunk, span.whole_chunks(), span.chunks(), walk.step, load, [&](const Loaded& in, auto whole) {
     Chunk<T> dz, out;
     for (int k = 0; k < chunk_size; ++k) {
       dz.set(k, (in.passed >> k & 1u) != 0 ? in.dy.at(k) : 0.0F);
       out.set(k, dz.at(k) * scale[k] + ((in.x.at(k) - mean[k]) * slope[k] + shift[k]));
     }
-    span.store(out, dx, in.chunk);
-    if constexpr (residual) span.store(dz, dresidual, in.chunk);
+    span.store<whole>(out, dx, in.chunk);
+    if constexpr (residual) span.store<whole>(dz, dresidual, in.chunk);
   });
 }
 
@@ -121,9 +137,12 @@ struct Inputs {
   const Tensor &dy, &x, &y, &passed, &mean;
   bool relu;
 
-  template <class T>
-  Gate<T> gate() const {
-    return {passed.as<const std::uint8_t>(), y.as<const T>()};
+  /// Calls body with the gate of the ReLU.
+  template <class T, class Body>
+  void with_gate(const Body& body) const {
+    if (!relu) return body(Open{});
+    if (passed) return body(Noted{passed.as<const std::uint8_t>()});
+    body(Shown<T>{y.as<const T>()});
   }
 };
 
@@ -132,22 +151,22 @@ void sum_up(const Op& op, const Inputs& in, const ChannelGradients& gradients) {
     using T = decltype(zero);
     constexpr int n = decltype(size)::value;
     const ChannelGrid grid = channel_grid<n>(op, in.x);
-    const auto kernel = in.relu ? sums_kernel<T, n, true> : sums_kernel<T, n, false>;
-    launch(op, kernel, grid.blocks(), block_threads, in.dy.as<const T>(), in.x.as<const T>(), in.gate<T>(),
-           in.mean.as<const float>(), grid,
-           gradients);
+    in.with_gate<T>([&](auto gate) {
+      launch(op, sums_kernel<T, n, decltype(gate)>, grid.blocks(), block_threads, in.dy.as<const T>(), in.x.as<const T>(),
+             gate, in.mean.as<const float>(), grid, gradients);
+    });
   });
 }
 
 void apply(const Op& op, const Inputs& in, const Lines& lines, const Tensor& dx, const Tensor& dresidual) {
   with_float_type(in.x.dtype, [&](auto zero) {
     using T = decltype(zero);
-    const auto enqueue = [&](auto kernel) {
-      launch(op, kernel, walk_blocks(op, in.x), block_threads, in.dy.as<const T>(), in.x.as<const T>(), in.gate<T>(),
+    in.with_gate<T>([&](auto gate) {
+      using Gate = decltype(gate);
+      const auto kernel = dresidual ? apply_kernel<T, true, Gate> : apply_kernel<T, false, Gate>;
+      launch(op, kernel, walk_blocks<T>(op, in.x), block_threads, in.dy.as<const T>(), in.x.as<const T>(), gate,
              Span{in.x.shape.count()}, in.x.shape[1], in.mean.as<const float>(), lines, dx.as<T>(), dresidual.as<T>());
-    };
-    if (in.relu) return dresidual ? enqueue(apply_kernel<T, true, true>) : enqueue(apply_kernel<T, true, false>);
-    dresidual ? enqueue(apply_kernel<T, false, true>) : enqueue(apply_kernel<T, false, false>);
+    });
   });
 }
 

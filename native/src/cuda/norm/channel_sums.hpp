@@ -20,6 +20,8 @@ struct ChannelGrid {
   double* partial;  ///< [tiles * slices][sums of a tile]
   unsigned* tickets;
 
+  /// So many fit at once with all their loads under way; kernels say so to the compiler, which would else save registers instead.
+  static constexpr int blocks_per_processor = 2;
   static constexpr std::int64_t most_channels = std::int64_t{Stream::tickets} * BlockColumns::most;
 
   unsigned blocks() const { return tiles * slices; }
@@ -28,7 +30,7 @@ struct ChannelGrid {
 /// For images x. Few blocks that each keep many loads under way: what they write is added up by one block.
 template <int n>
 ChannelGrid channel_grid(const Op& op, const Tensor& x) {
-  constexpr std::int64_t blocks_per_processor = 2, least_rows = 8, most_rows = 1024;  // rows: of a thread
+  constexpr std::int64_t least_rows = 8, most_rows = 1024;  // of a thread
   const std::int64_t channels = x.shape[1], rows = x.shape.count() / channels;
   if (channels > ChannelGrid::most_channels) {
     throw Error(Code::shape, op.name(),
@@ -38,8 +40,9 @@ ChannelGrid channel_grid(const Op& op, const Tensor& x) {
   const auto block = BlockColumns::over(channels, n);
   const auto parts = [](std::int64_t count, std::int64_t size) { return (count + size - 1) / size; };
   const std::int64_t tiles = parts(channels, block.across * n);
-  const std::int64_t wanted = std::min(parts(op.limits().processors * blocks_per_processor, tiles),
-                                       parts(rows, block.rows() * least_rows));
+  // No more blocks than fit at once: a few left over would run alone when all others are done.
+  const std::int64_t fit = std::max<std::int64_t>(1, op.limits().processors * ChannelGrid::blocks_per_processor / tiles);
+  const std::int64_t wanted = std::min(fit, parts(rows, block.rows() * least_rows));
   const std::int64_t slices = std::max(wanted, parts(rows, block.rows() * most_rows));
   const std::int64_t sums = 2 * n * block.across;
   return {rows,

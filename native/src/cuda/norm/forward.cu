@@ -17,7 +17,8 @@ struct Statistics {
 
   __device__ void finish(std::int64_t channel, double count, double sum, double squares) const {
     const double mean = sum / count;
-    const double deviations = max(squares - sum * mean, 0.0);
+    const double rest = squares - sum * mean;
+    const double deviations = rest < 0.0 ? 0.0 : rest;  // NaN stays NaN, where max would take the number
     saved_mean[channel] = static_cast<float>(mean);
     saved_inv_std[channel] = static_cast<float>(1.0 / sqrt(deviations / count + eps));
     if (running_mean == nullptr) return;
@@ -32,7 +33,7 @@ struct Statistics {
 /// Each thread takes deviations from its own first row, in f32, so that their squares lose nothing beside a large mean;
 /// what it hands on are the sums of x and x^2 in double, whose 53 bits have room for both.
 template <class T, int n>
-__global__ void statistics_kernel(const T* x, ChannelGrid grid, Statistics statistics) {
+__global__ void __launch_bounds__(block_threads, ChannelGrid::blocks_per_processor) statistics_kernel(const T* x, ChannelGrid grid, Statistics statistics) {
   constexpr int depth = 16 / static_cast<int>(sizeof(T));
   const auto gather = [&](std::int64_t channel, std::int64_t begin, std::int64_t end, int step,
                           double (&value)[2 * n]) {
@@ -74,7 +75,7 @@ struct Affine {
 
 /// y = relu?((x - mean) * gamma * inv_std + beta + other?), and which of them are more than 0.
 template <class T, bool relu, bool residual>
-__global__ void normalise_kernel(const T* x, const T* other, Span span, std::int64_t channels, Affine affine, T* y,
+__global__ void __launch_bounds__(block_threads, walk_blocks_at_once<T>) normalise_kernel(const T* x, const T* other, Span span, std::int64_t channels, Affine affine, T* y,
                                  std::uint8_t* passed) {
   struct Loaded {
     std::int64_t chunk;
@@ -90,7 +91,7 @@ __global__ void normalise_kernel(const T* x, const T* other, Span span, std::int
     if constexpr (residual) in.other = span.load<whole>(other, chunk);
     return in;
   };
-  each_ahead<2>(walk.chunk, span.whole_chunks(), span.chunks(), walk.step, load, [&](const Loaded& in) {
+  each_ahead<2>(walk.chunk, span.whole_chunks(), span.chunks(), walk.step, load, [&](const Loaded& in, auto whole) {
     Chunk<T> out;
     unsigned bits = 0;
     for (int k = 0; k < chunk_size; ++k) {
@@ -100,7 +101,7 @@ __global__ void normalise_kernel(const T* x, const T* other, Span span, std::int
       out.set(k, value);
       bits |= out.at(k) > 0.0F ? 1u << k : 0u;
     }
-    span.store(out, y, in.chunk);
+    span.store<whole>(out, y, in.chunk);
     if (relu && passed != nullptr) passed[in.chunk] = static_cast<std::uint8_t>(bits);
   });
 }
@@ -110,7 +111,7 @@ void normalise(const Op& op, const Tensor& x, const Tensor& residual, const Affi
   with_float_type(x.dtype, [&](auto zero) {
     using T = decltype(zero);
     const auto enqueue = [&](auto kernel) {
-      launch(op, kernel, walk_blocks(op, x), block_threads, x.as<const T>(), residual.as<const T>(),
+      launch(op, kernel, walk_blocks<T>(op, x), block_threads, x.as<const T>(), residual.as<const T>(),
              Span{x.shape.count()}, x.shape[1],
              affine, y.as<T>(), passed.as<std::uint8_t>());
     };

@@ -11,13 +11,17 @@
 /// its chunks, also where C is no multiple of eight; for .cu files alone.
 namespace s2sam::norm {
 
-/// Blocks for walk_channels: their threads together step over whole rounds of the channels.
-inline unsigned walk_blocks(const Op& op, const Tensor& x) {
-  constexpr std::int64_t blocks_per_processor = 2048 / block_threads;
+/// So many blocks of a kernel that walks over images of T fit on a multiprocessor at once; kernels say so to the compiler.
+template <class T>
+constexpr int walk_blocks_at_once = sizeof(T) == 2 ? 3 : 2;
+
+/// Blocks for a Walk over x: as many as fit at once, and their threads together step over whole rounds of the channels.
+template <class T>
+unsigned walk_blocks(const Op& op, const Tensor& x) {
   const std::int64_t channels = x.shape[1], period = channels / std::gcd(channels, std::int64_t{chunk_size});
   const std::int64_t unit = period / std::gcd(period, std::int64_t{block_threads});
   const std::int64_t wanted = (Span{x.shape.count()}.chunks() + block_threads - 1) / block_threads;
-  const std::int64_t blocks = std::min(wanted, op.limits().processors * blocks_per_processor);
+  const std::int64_t blocks = std::min(wanted, std::int64_t{op.limits().processors} * walk_blocks_at_once<T>);
   return static_cast<unsigned>((blocks + unit - 1) / unit * unit);
 }
 
@@ -47,9 +51,8 @@ struct Walk {
         channel(chunk * chunk_size % channels) {}
 };
 
-/// Calls take(load(i, ...)) for i = begin, begin + step, ... below end, with `depth` loads at a time under way. The
-/// second argument of load is std::true_type for those, which are below `whole`, and std::false_type for what is left
-/// at the end.
+/// Calls take(load(i, whole), whole) for i = begin, begin + step, ... below end, with `depth` loads at a time under way;
+/// `whole` is std::true_type for those, which are below that number, and std::false_type for what is left at the end.
 template <int depth, class Load, class Take>
 __device__ void each_ahead(std::int64_t begin, std::int64_t whole, std::int64_t end, std::int64_t step,
                            const Load& load,
@@ -58,16 +61,27 @@ __device__ void each_ahead(std::int64_t begin, std::int64_t whole, std::int64_t 
   for (; i + (depth - 1) * step < whole; i += depth * step) {
     decltype(load(i, std::true_type{})) loaded[depth];
     for (int k = 0; k < depth; ++k) loaded[k] = load(i + k * step, std::true_type{});
-    for (int k = 0; k < depth; ++k) take(loaded[k]);
+    for (int k = 0; k < depth; ++k) take(loaded[k], std::true_type{});
   }
-  for (; i < end; i += step) take(load(i, std::false_type{}));
+  for (; i < end; i += step) take(load(i, std::false_type{}), std::false_type{});
 }
 
-/// The same where all are alike; load takes i alone.
+/// The same where all are alike; load takes i alone. Of what is left at the end all loads are under way too.
 template <int depth, class Load, class Take>
 __device__ void each_ahead(std::int64_t begin, std::int64_t end, std::int64_t step, const Load& load,
                            const Take& take) {
-  each_ahead<depth>(begin, end, end, step, [&](std::int64_t i, auto) { return load(i); }, take);
+  std::int64_t i = begin;
+  for (; i + (depth - 1) * step < end; i += depth * step) {
+    decltype(load(i)) loaded[depth];
+    for (int k = 0; k < depth; ++k) loaded[k] = load(i + k * step);
+    for (int k = 0; k < depth; ++k) take(loaded[k]);
+  }
+  if (i >= end) return;
+  decltype(load(i)) loaded[depth];
+  for (int k = 0; k < depth; ++k) loaded[k] = load(i + k * step < end ? i + k * step : i);
+  for (int k = 0; k < depth; ++k) {
+    if (i + k * step < end) take(loaded[k]);
+  }
 }
 
 }  // namespace s2sam::norm
