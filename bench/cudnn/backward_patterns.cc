@@ -88,14 +88,7 @@ void data_relu_sum(GraphBuilder& graph, const Layer& layer, std::int64_t batch) 
   graph.sum(graph.relu_backward(dx, graph.read(dx.extents), graph.write(dx.extents)));
 }
 
-/// As above, and what the ReLU saw is computed again.
-void data_scaled_relu_sum(GraphBuilder& graph, const Layer& layer, std::int64_t batch) {
-  const Value dx = data_gradient(graph, layer, batch);
-  const Value seen = graph.scaled(graph.read(dx.extents));
-  graph.sum(graph.relu_backward(dx, seen, graph.write(dx.extents)));
-}
-
-/// Both sums that batch norm's gradients need.
+/// What the ReLU saw is computed again, and both sums are taken that batch norm's gradients need.
 void data_scaled_relu_both_sums(GraphBuilder& graph, const Layer& layer, std::int64_t batch, bool deterministic) {
   const Value dx = data_gradient(graph, layer, batch);
   const Value x = graph.read(dx.extents);
@@ -155,7 +148,6 @@ std::vector<Pattern> backward_patterns() {
       {"data", "data gradient, add, mask", is_inner, data_added_masked},
       {"data", "data gradient, dReLU", is_inner, data_relu},
       {"data", "data gradient, dReLU, sum", is_inner, data_relu_sum},
-      {"data", "data gradient, dReLU of scale and bias, sum", is_inner, data_scaled_relu_sum},
       {"data", "data gradient, dReLU of scale and bias, two sums", is_inner, data_scaled_relu_two_sums},
       {"data", "data gradient, dReLU of scale and bias, two sums, deterministic", is_inner, data_scaled_relu_deterministic_sums},
       {"data", "data gradient, dReLU, batch norm's sums", is_inner, data_relu_norm_sums},

@@ -60,11 +60,6 @@ void with_sum(GraphBuilder& graph, const Layer& layer, std::int64_t batch) {
   graph.sum(convolved(graph, layer, batch, graph.read(input_of(layer, batch))));
 }
 
-void with_squares(GraphBuilder& graph, const Layer& layer, std::int64_t batch) {
-  const Value y = convolved(graph, layer, batch, graph.read(input_of(layer, batch)));
-  graph.sum(graph.binary(CUDNN_POINTWISE_MUL, y, y, graph.between(y.extents, CUDNN_DATA_FLOAT)));
-}
-
 void with_both_sums(GraphBuilder& graph, const Layer& layer, std::int64_t batch, bool deterministic) {
   const Value y = convolved(graph, layer, batch, graph.read(input_of(layer, batch)));
   graph.sum(y, deterministic);
@@ -85,9 +80,10 @@ void scaled_with_relu(GraphBuilder& graph, const Layer& layer, std::int64_t batc
   graph.pointwise(CUDNN_POINTWISE_RELU_FWD, graph.scaled(y), graph.write(extents));
 }
 
+/// Handed on in f32, as the engines that are not compiled want it.
 void with_bias(GraphBuilder& graph, const Layer& layer, std::int64_t batch) {
   const Extents extents = output_of(layer, batch);
-  const Value y = convolved(graph, layer, batch, graph.read(input_of(layer, batch)), graph.between(extents));
+  const Value y = convolved(graph, layer, batch, graph.read(input_of(layer, batch)), graph.between(extents, CUDNN_DATA_FLOAT));
   graph.binary(CUDNN_POINTWISE_ADD, y, graph.per_channel(y), graph.write(extents));
 }
 
@@ -103,7 +99,6 @@ std::vector<Pattern> forward_patterns() {
       {"forward", "two scales and biases, add, ReLU (written), convolution, statistics", is_product, after_dual_add},
       {"forward", "scale, bias, add, ReLU, convolution, statistics", is_product, after_unwritten_add},
       {"forward", "convolution, sum", any_layer, with_sum},
-      {"forward", "convolution, sum of squares", any_layer, with_squares},
       {"forward", "convolution, sum and sum of squares", any_layer, with_two_sums},
       {"forward", "convolution, sum and sum of squares, deterministic", any_layer, with_deterministic_sums},
       {"forward", "scale, bias, ReLU, convolution, sum", is_inner, after_relu_with_sum},
