@@ -1,6 +1,5 @@
 // Stands in for NVIDIA's driver, libcuda.so.1, where there is none. cuDNN names engines that compile their kernels only where it finds
-// these functions, and hands each kernel it compiled to them. This driver takes kernels without a look, says that there is no device,
-// and refuses all else: plans can be made with it, but nothing can run.
+// these functions. This driver says that there is no device, so cuDNN compiles the kernels and does not load them; all else it refuses.
 
 namespace {
 
@@ -22,26 +21,6 @@ int cuDeviceGetCount(int* count) {
   return success;
 }
 
-/// The rest of the arguments, options, is not looked at.
-int cuLibraryLoadData(const void** library, const void* code) {
-  *library = code;
-  return success;
-}
-
-int cuLibraryUnload(const void*) { return success; }
-
-int cuLibraryGetKernel(const void** kernel, const void* library, const char*) {
-  *kernel = library;
-  return success;
-}
-
-int cuKernelGetAttribute(int* value, int, const void*, int) {
-  *value = 0;
-  return success;
-}
-
-int cuKernelSetAttribute(int, int, const void*, int) { return success; }
-
 int refused() { return stub_library; }
 
 int cuCtxGetCurrent() __attribute__((alias("refused")));
@@ -51,10 +30,15 @@ int cuCtxPushCurrent() __attribute__((alias("refused")));
 int cuDeviceGet() __attribute__((alias("refused")));
 int cuGetErrorName() __attribute__((alias("refused")));
 int cuGetErrorString() __attribute__((alias("refused")));
+int cuKernelGetAttribute() __attribute__((alias("refused")));
+int cuKernelSetAttribute() __attribute__((alias("refused")));
 int cuLaunchCooperativeKernel() __attribute__((alias("refused")));
 int cuLaunchKernel() __attribute__((alias("refused")));
 int cuLaunchKernelEx() __attribute__((alias("refused")));
+int cuLibraryGetKernel() __attribute__((alias("refused")));
+int cuLibraryLoadData() __attribute__((alias("refused")));
 int cuLibraryLoadFromFile() __attribute__((alias("refused")));
+int cuLibraryUnload() __attribute__((alias("refused")));
 int cuLinkAddData() __attribute__((alias("refused")));
 int cuLinkComplete() __attribute__((alias("refused")));
 int cuLinkCreate() __attribute__((alias("refused")));

@@ -61,9 +61,9 @@ bool examine(const cudnn::Device& device, const Options& options, const Pattern&
   const Built built = graph.finish();
   const Survey found = survey(device, built, static_cast<std::size_t>(options.number("--compile")));
   const std::int64_t rounds = options.number("--run");
-  const std::string times = rounds > 0 ? timed(device, built, found, static_cast<int>(rounds)) : "";
+  const Timing timing = rounds > 0 ? timed(device, built, found, static_cast<int>(rounds)) : Timing{};
   const Case one{pattern, layer, name_of(types.images), scaled ? name_of(types.channels) : ""};
-  std::cout << line(one, built, found, times) << std::endl;
+  std::cout << line(one, built, found, timing) << std::endl;
   return scaled;
 }
 

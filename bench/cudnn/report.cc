@@ -1,6 +1,5 @@
 #include "report.hpp"
 
-#include <cstdio>
 #include <sstream>
 
 namespace s2sam::bench {
@@ -36,7 +35,7 @@ std::string printed(const Engine& engine) {
 
 }  // namespace
 
-std::string line(const Case& one, const Built& built, const Survey& survey, const std::string& times) {
+std::string line(const Case& one, const Built& built, const Survey& survey, const Timing& timing) {
   double moved = 0;
   for (const Operand& operand : built.operands) moved += static_cast<double>(bytes(operand.value));
   std::ostringstream out;
@@ -44,7 +43,7 @@ std::string line(const Case& one, const Built& built, const Survey& survey, cons
   out << "{\"family\":" << quoted(one.pattern.family) << ",\"pattern\":" << quoted(one.pattern.name)
       << ",\"layer\":" << quoted(one.layer.name) << ",\"dtype\":" << quoted(one.dtype) << ",\"scales\":" << quoted(one.scales)
       << ",\"bytes\":" << moved << ",\"flop\":" << 2 * built.multiplications << ",\"engines\":" << list(survey.engines, printed)
-      << ",\"refusals\":" << list(survey.refusals, quoted) << ",\"times\":" << (times.empty() ? "[]" : times) << '}';
+      << ",\"refusals\":" << list(survey.refusals, quoted) << ",\"times\":" << timing.times << ",\"failure\":" << quoted(timing.failure) << '}';
   return out.str();
 }
 

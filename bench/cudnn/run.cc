@@ -3,6 +3,8 @@
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <exception>
 #include <memory>
 #include <random>
 #include <sstream>
@@ -136,12 +138,9 @@ std::string printed(const std::vector<Contestant>& contestants) {
   return "[" + out.str() + "]";
 }
 
-}  // namespace
-
-std::string timed(const cudnn::Device& device, const Built& built, const Survey& survey, int rounds) {
+/// Runs all in turn and adds to their times.
+void run_all(const cudnn::Device& device, const Built& built, std::vector<Contestant>& contestants, int rounds) {
   constexpr int warm_up = 3, repeats = 10;
-  std::vector<Contestant> contestants = contestants_of(survey);
-  if (contestants.empty()) return "";
   std::size_t workspace = 0;
   for (const Contestant& one : contestants) workspace = std::max(workspace, one.engine->plan->workspace());
   const Stream stream = new_stream();
@@ -154,8 +153,20 @@ std::string timed(const cudnn::Device& device, const Built& built, const Survey&
       if (round >= 0) one.times.push_back(time);
     }
   }
-  check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
-  return printed(contestants);
+}
+
+}  // namespace
+
+Timing timed(const cudnn::Device& device, const Built& built, const Survey& survey, int rounds) {
+  Timing result;
+  try {
+    std::vector<Contestant> contestants = contestants_of(survey);
+    if (!contestants.empty()) run_all(device, built, contestants, rounds);
+    result.times = printed(contestants);
+  } catch (const std::exception& error) {
+    result.failure = error.what();
+  }
+  return result;
 }
 
 }  // namespace s2sam::bench

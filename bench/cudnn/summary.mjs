@@ -5,21 +5,22 @@ import { median } from '../lib/stats.mjs';
 const EMPTY = /engine -1:|getStatus\(\)|Blackwell|SM10x|SM120|cutlass_sm7x|INVALID_DATA_CONFIG/;
 
 const numberOf = ({ name }) => Number(name.slice(0, name.indexOf('(')));
-const roundMs = (seconds) => Math.round(seconds * 1e4) / 10;
 
-/** The configurations of one engine. */
+/** The configurations of one engine. What goes without saying is left out, since there are thousands of these. */
 function summarizeEngine(engine, configs) {
   const made = configs.filter(({ workspace }) => workspace !== undefined);
+  const tried = configs.filter((one) => one.tried).length;
+  const { compiles, notes } = configs[0];
   const refusal = configs.find((one) => one.refusal !== undefined)?.refusal;
   return {
     engine,
-    compiles: configs[0].compiles,
     found: configs.length,
-    tried: configs.filter(({ tried }) => tried).length,
+    ...(tried === configs.length ? {} : { tried }),
     plans: made.length,
-    ...(configs[0].notes.length > 0 ? { notes: configs[0].notes } : {}),
+    ...(compiles ? { compiles } : {}),
+    ...(notes.length > 0 ? { notes } : {}),
     ...(made.length > 0 ? { leastWorkspace: Math.min(...made.map(({ workspace }) => workspace)) } : {}),
-    ...(made.length > 0 ? { planMs: roundMs(median(made.map(({ seconds }) => seconds))) } : {}),
+    ...(made.length > 0 && compiles ? { planMs: Math.round(1e3 * median(made.map(({ seconds }) => seconds))) } : {}),
     ...(refusal === undefined ? {} : { refusal }),
   };
 }
@@ -31,7 +32,7 @@ const summarizeTimes = (times, { bytes, flop }) =>
   });
 
 /** A case as it is kept. Engines that cuDNN names only in fallback mode come last. */
-export function summarize({ pattern, layer, dtype, scales, bytes, flop, engines, refusals, times }) {
+export function summarize({ pattern, layer, dtype, scales, bytes, flop, engines, refusals, times, failure }) {
   const numbers = [...new Set(engines.map(numberOf))];
   const summaries = numbers.map((number) =>
     summarizeEngine(
@@ -53,7 +54,8 @@ export function summarize({ pattern, layer, dtype, scales, bytes, flop, engines,
     },
     plans,
     engines: summaries,
-    ...(plans === 0 ? { refusals } : {}),
+    ...(plans === 0 ? { refusals: refusals.filter((one) => !EMPTY.test(one)) } : {}),
+    ...(failure === '' ? {} : { failure }),
     ...(times.length > 0 ? { times: summarizeTimes(times, { bytes, flop }) } : {}),
   };
 }
@@ -63,13 +65,16 @@ export const isReady = ({ engines }) => engines.some(({ plans, compiles }) => pl
 /** Of cases that differ in the type of scales: one with kernels that are there, else one with plans. */
 export const bestOf = (cases) => cases.find(isReady) ?? cases.find(({ plans }) => plans > 0) ?? cases[0];
 
-/** The refusal that tells most. */
-export const reasonOf = ({ refusals = [] }) =>
-  refusals.find((one) => !EMPTY.test(one)) ?? refusals[0] ?? 'cuDNN considered no engine';
+/** The refusal that tells most: of a plan that failed, else of an engine that was not even named. */
+export function reasonOf({ engines, refusals = [] }) {
+  const failed = engines.find(({ refusal }) => refusal !== undefined)?.refusal;
+  return failed ?? refusals[0] ?? 'cuDNN considered no engine';
+}
 
 /** How a case is shown in a table. */
 export function cellOf(one) {
   if (one === undefined) return '';
+  if (one.failure !== undefined) return `failed: ${one.failure}`;
   if (one.plans === 0) return `none: ${reasonOf(one)}`;
   const kind = isReady(one) ? 'ready' : 'compiled';
   const scales = one.scales === undefined ? '' : `, scales ${one.scales}`;

@@ -68,14 +68,15 @@ void make_plan(const cudnn::Device& device, cudnn::EngineConfig config, Engine& 
 /// The engines of one mode, and the plans of those that may be tried.
 void add(const cudnn::Device& device, const Built& built, bool fallback, std::size_t compile, Survey& into) {
   const auto mode = fallback ? CUDNN_HEUR_MODE_FALLBACK : CUDNN_HEUR_MODE_A;
+  std::size_t failures = 3;  // that are put up with, since each takes as long as a success
   taken_words(device.api());
   std::vector<cudnn::EngineConfig> found = cudnn::recommended(device, built.graph, mode);
   add_reasons(taken_words(device.api()), into.refusals);
   for (cudnn::EngineConfig& config : found) {
     Engine engine{config.name, fallback, compiles(config), notes_of(config), false, {}, 0, {}};
-    if (!engine.compiles || compile > 0) {
-      if (engine.compiles) --compile;
+    if (!engine.compiles || (compile > 0 && failures > 0)) {
       make_plan(device, std::move(config), engine);
+      if (engine.compiles) --(engine.plan ? compile : failures);
     }
     into.engines.push_back(std::move(engine));
   }

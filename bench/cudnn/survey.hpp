@@ -28,8 +28,8 @@ struct Survey {
   std::size_t plans() const;
 };
 
-/// Makes the plans of all engines with kernels that are there, and of the first `compile` others. Engines of fallback mode whose
-/// kernels would have to be compiled are tried only when mode A gave no plan.
+/// Makes the plans of all engines with kernels that are there, and of the first `compile` others that compile. Engines of fallback
+/// mode whose kernels would have to be compiled are tried only when mode A gave no plan.
 Survey survey(const cudnn::Device& device, const Built& built, std::size_t compile);
 
 }  // namespace s2sam::bench
