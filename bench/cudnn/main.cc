@@ -44,7 +44,10 @@ std::string open_driver(const std::string& stand_in) {
 }
 
 cudnn::Device open_device(const cudnn::Api& api, const Options& options) {
-  if (options.number("--run") > 0) return cudnn::Device(api);
+  if (options.number("--run") > 0) {
+    require_gpu();
+    return cudnn::Device(api);
+  }
   std::ifstream file(options.text("--described"));
   return cudnn::Device(api, std::string(std::istreambuf_iterator<char>(file), {}));
 }

@@ -146,6 +146,7 @@ void run_all(const cudnn::Device& device, const Built& built, std::vector<Contes
   const Stream stream = new_stream();
   const Operands operands(built);
   const Memory scratch = allocated(workspace);
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // the stream does not wait for what filled the operands
   for (int round = -1; round < rounds; ++round) {  // the first is not counted
     for (Contestant& one : contestants) {
       const int count = round < 0 ? warm_up : repeats;
@@ -156,6 +157,12 @@ void run_all(const cudnn::Device& device, const Built& built, std::vector<Contes
 }
 
 }  // namespace
+
+void require_gpu() {
+  int count = 0;
+  check(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
+  check(cudaSetDevice(0), "cudaSetDevice");
+}
 
 Timing timed(const cudnn::Device& device, const Built& built, const Survey& survey, int rounds) {
   Timing result;

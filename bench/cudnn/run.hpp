@@ -6,6 +6,9 @@
 
 namespace s2sam::bench {
 
+/// Throws where there is none; makes the first one current.
+void require_gpu();
+
 struct Timing {
   std::string times = "[]";  ///< a list of JSON: engines, and for each the milliseconds of one run, round by round
   std::string failure;       ///< what went wrong, if anything
