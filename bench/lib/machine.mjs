@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Where and with what a result was measured. `device`: a device of @s2sam/core. */
+/** Where and with what a result was measured. `device`: a device of @s2sam/core; left out where none was opened. */
 export function describeMachine(device) {
   const { version } = JSON.parse(readFileSync(new URL('../../packages/core/package.json', import.meta.url), 'utf8'));
   return {
@@ -14,10 +14,9 @@ export function describeMachine(device) {
       cores: availableParallelism(),
       memoryGiB: Math.round(totalmem() / 2 ** 30),
       kernel: release(),
-      device: { kind: device.kind, name: device.name, isa: device.isa, threads: device.threads },
-      ...(device.kind === 'cuda' ? { gpu: describeGpu() } : {}),
+      ...(device === undefined ? {} : describeDevice(device)),
     },
-    versions: { s2sam: version, commit: commit(), node: process.version, build: device.native.info().build },
+    versions: { s2sam: version, commit: commit(), node: process.version, build: device?.native.info().build },
   };
 }
 
@@ -29,6 +28,11 @@ function commandLine(words) {
   );
   return ['npm run bench --', ...kept].join(' ');
 }
+
+const describeDevice = ({ kind, name, isa, threads }) => ({
+  device: { kind, name, isa, threads },
+  ...(kind === 'cuda' ? { gpu: describeGpu() } : {}),
+});
 
 const cpuTimes = () =>
   cpus().reduce(
@@ -48,7 +52,7 @@ export async function busyShare(milliseconds = 500) {
 }
 
 /** What the driver's own tool says of the GPU; empty where it is not there. */
-function describeGpu() {
+export function describeGpu() {
   const fields = [
     'name',
     'driver_version',

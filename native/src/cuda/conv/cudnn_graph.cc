@@ -23,20 +23,6 @@ Descriptor tensor(const cudnn::Api& api, std::int64_t number, DType dtype, std::
   return result;
 }
 
-Descriptor convolution(const cudnn::Api& api, const Problem& p) {
-  const std::vector<std::int64_t> pads{p.pad_h, p.pad_w}, strides{p.stride_h, p.stride_w}, dilations{1, 1};
-  Descriptor result(api, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
-  result.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_DATA_FLOAT);
-  result.set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_CROSS_CORRELATION);
-  result.set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, std::int64_t{2});
-  result.set(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, pads);
-  result.set(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, pads);
-  result.set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, strides);
-  result.set(CUDNN_ATTR_CONVOLUTION_DILATIONS, dilations);
-  result.finalize();
-  return result;
-}
-
 /// What the three operations call the same things.
 struct Names {
   cudnnBackendDescriptorType_t operation;
@@ -85,6 +71,33 @@ bool is_exact(const cudnn::EngineConfig& config, DType images) {
 
 }  // namespace
 
+Descriptor convolution_descriptor(const cudnn::Api& api, const Problem& p) {
+  const std::vector<std::int64_t> pads{p.pad_h, p.pad_w}, strides{p.stride_h, p.stride_w}, dilations{1, 1};
+  Descriptor result(api, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
+  result.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_DATA_FLOAT);
+  result.set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_CROSS_CORRELATION);
+  result.set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, std::int64_t{2});
+  result.set(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, pads);
+  result.set(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, pads);
+  result.set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, strides);
+  result.set(CUDNN_ATTR_CONVOLUTION_DILATIONS, dilations);
+  result.finalize();
+  return result;
+}
+
+Descriptor convolution_operation(const cudnn::Api& api, const Problem& p, const ConvolutionParts& parts) {
+  const Names names = names_of(p.pass);
+  Descriptor result(api, names.operation);
+  result.set(names.x, parts.x);
+  result.set(names.w, parts.w);
+  result.set(names.y, parts.y);
+  result.set(names.convolution, parts.convolution);
+  result.set(names.alpha, 1.0F);
+  result.set(names.beta, p.accumulate && p.pass != Pass::weight ? 1.0F : 0.0F);
+  result.finalize();
+  return result;
+}
+
 /// What a pass reads may grow, what it writes may not, but for the gradient of the weights, which is unpacked anyway.
 std::vector<GraphOptions> graph_options(const Problem& p) {
   constexpr std::int64_t few = 4, aligned = 8;
@@ -101,18 +114,9 @@ std::shared_ptr<const cudnn::Graph> convolution_graph(const cudnn::Api& api, con
   parts.push_back(tensor(api, graph_x, p.images, {p.n, options.channels, p.h, p.w}));
   parts.push_back(tensor(api, graph_w, options.weights, {options.filters, options.channels, p.kernel_h, p.kernel_w}));
   parts.push_back(tensor(api, graph_y, p.images, {p.n, options.filters, p.out_h, p.out_w}));
-  parts.push_back(convolution(api, p));
+  parts.push_back(convolution_descriptor(api, p));
 
-  const Names names = names_of(p.pass);
-  Descriptor operation(api, names.operation);
-  operation.set(names.x, parts[0]);
-  operation.set(names.w, parts[1]);
-  operation.set(names.y, parts[2]);
-  operation.set(names.convolution, parts[3]);
-  operation.set(names.alpha, 1.0F);
-  operation.set(names.beta, p.accumulate && p.pass != Pass::weight ? 1.0F : 0.0F);
-  operation.finalize();
-  parts.push_back(std::move(operation));
+  parts.push_back(convolution_operation(api, p, {parts[0], parts[1], parts[2], parts[3]}));
 
   Descriptor graph(api, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
   graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, parts.back());

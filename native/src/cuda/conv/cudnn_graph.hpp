@@ -18,6 +18,15 @@ struct GraphOptions {
 /// Ways to see the problem that are worth trying.
 std::vector<GraphOptions> graph_options(const Problem& problem);
 
+/// Strides and padding.
+cudnn::Descriptor convolution_descriptor(const cudnn::Api& api, const Problem& problem);
+
+/// What an operation is made of: tensors, of which its pass writes one, and strides and padding. They must outlive it.
+struct ConvolutionParts {
+  const cudnn::Descriptor &x, &w, &y, &convolution;
+};
+cudnn::Descriptor convolution_operation(const cudnn::Api& api, const Problem& problem, const ConvolutionParts& parts);
+
 /// The graph of one convolution, images [N,H,W,C] and weights [O,kH,kW,C], computing in f32. Accumulating into y and dx
 /// is part of it; dw is not accumulated.
 std::shared_ptr<const cudnn::Graph> convolution_graph(const cudnn::Api& api, const Problem& problem, const GraphOptions& options);

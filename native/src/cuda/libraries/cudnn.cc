@@ -176,6 +176,13 @@ Descriptor planned(const Device& device, const EngineConfig& config) {
 
 }  // namespace
 
+std::vector<EngineConfig> recommended(const Device& device, const std::shared_ptr<const Graph>& graph,
+                                      cudnnBackendHeurMode_t mode) {
+  std::vector<EngineConfig> result;
+  query(device, graph, mode, result);
+  return result;
+}
+
 std::vector<EngineConfig> recommended(const Device& device, const std::shared_ptr<const Graph>& graph) {
   std::vector<EngineConfig> result;
   query(device, graph, CUDNN_HEUR_MODE_A, result);

@@ -128,7 +128,9 @@ struct EngineConfig {
   bool has(cudnnBackendNumericalNote_t note) const;
 };
 
-/// What cuDNN recommends for a graph, best guess first.
+/// What cuDNN recommends for a graph, best guess first: in one mode, or in mode A and then what is there without a guess.
+std::vector<EngineConfig> recommended(const Device& device, const std::shared_ptr<const Graph>& graph,
+                                      cudnnBackendHeurMode_t mode);
 std::vector<EngineConfig> recommended(const Device& device, const std::shared_ptr<const Graph>& graph);
 
 /// A pointer for each tensor of a graph, by its number.
