@@ -20,5 +20,5 @@ await main(async () => {
   }
   if (!built) await setup();
   const benchmark = await import(`./${name}.mjs`);
-  await benchmark.run(args);
+  await benchmark.run(args, { built });
 });

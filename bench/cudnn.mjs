@@ -88,13 +88,14 @@ function written(head, cases) {
   return `${JSON.stringify(head, null, 2).slice(0, -2)},\n  "cases": [\n${lines}\n  ]\n}\n`;
 }
 
-export async function run(args) {
+/** `built`: take the program that is there. */
+export async function run(args, { built = false } = {}) {
   const { values } = parseArgs({ args, options });
   if (values.help) return console.log(HELP);
   const settings = settingsOf(values);
   const { cudnn: library } = findLibraries();
   if (library === undefined) throw new Error('libcudnn.so.9 was not found; `npm run cuda:fetch` fetches it');
-  await buildProgram();
+  if (!built) await buildProgram();
   const machine = describeMachine();
   const found = await surveyAll(library, settings);
   const cases = found.flatMap((one) => one.cases.map(summarize));

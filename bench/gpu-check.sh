@@ -4,7 +4,8 @@
 #   bench/gpu-check.sh FOLDER [GROUP|PART...]
 #
 #   check    the tests that run on devices, compute-sanitizer, memory over 1,000 recorded steps, doctor, steps beside PyTorch's
-#   measure  f16, SAM and torch.compile's max-autotune beside PyTorch, profiles, the optimizer, cuSPARSE, cuDNN's fused patterns
+#   measure  f16 and SAM beside PyTorch, profiles, the optimizer, cuSPARSE
+#   compile  torch.compile's max-autotune; times of cuDNN's patterns with statistics around 3x3 convolutions
 #   train    ResNet-32 on CIFAR-10 ($S2SAM_DATA) at 90 % ERK for $EPOCHS (160) epochs, with S2-SAM and with SGD
 #
 # Each group takes less than 10 minutes (train: each of its parts); default: check. Results go to FOLDER, a table of them all is printed
@@ -14,11 +15,12 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 check=(doctor suite memcheck racecheck steps bench-resnet32 bench-resnet50)
-measure=(bench-resnet50-f16 bench-resnet50-sam profile-resnet50 profile-resnet32 optimizer crossover cudnn bench-resnet50-autotune)
+measure=(bench-resnet50-f16 bench-resnet50-sam profile-resnet50 profile-resnet32 optimizer crossover)
+compile=(bench-resnet50-autotune cudnn)
 train=(cifar-s2sam cifar-sgd)
-all=("${check[@]}" "${measure[@]}" "${train[@]}")
+all=("${check[@]}" "${measure[@]}" "${compile[@]}" "${train[@]}")
 if [ $# -lt 1 ]; then
-  sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,15s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 mkdir -p "$1"
@@ -32,8 +34,9 @@ for name in "${@:-check}"; do
   case $name in
     check) wanted+=("${check[@]}") ;;
     measure) wanted+=("${measure[@]}") ;;
+    compile) wanted+=("${compile[@]}") ;;
     train) wanted+=("${train[@]}") ;;
-    *) echo "There is no part $name; there are: check measure train ${all[*]}" >&2; exit 2 ;;
+    *) echo "There is no part $name; there are: check measure compile train ${all[*]}" >&2; exit 2 ;;
   esac
 done
 
@@ -112,8 +115,8 @@ profile profile-resnet50 --model resnet50 --batch 256
 profile profile-resnet32 --model resnet32 --batch 128
 bench optimizer 40 optimizer "${gpu[@]}" --model resnet50 --sparsity 0,0.9
 bench crossover 50 crossover "${gpu[@]}"
-bench cudnn 60 cudnn --run
-bench bench-resnet50-autotune 200 train "${resnet50[@]}" --sparsity 0.9 --optimizer s2sam --peer compile,max-autotune --seconds 1 --limit 40
+bench cudnn 200 cudnn --run --dtype bf16 --pattern statistics --layer 3x3
+bench bench-resnet50-autotune 300 train "${resnet50[@]}" --sparsity 0.9 --optimizer s2sam --peer compile,max-autotune --seconds 1 --limit 40
 
 cifar cifar-s2sam
 cifar cifar-sgd --optimizer.name=sgd
