@@ -81,13 +81,18 @@ struct Span {
 inline bool is_aligned(const void* data) { return reinterpret_cast<std::uintptr_t>(data) % 16 == 0; }
 
 /// Calls body(T{}, std::integral_constant of n): images [N, H, W, C] are of T, and a thread takes n neighbouring
-/// channels, which are a chunk where C is a multiple of that.
+/// channels, which are a chunk where C is a multiple of that and all tensors are aligned. Images are; a view may not be.
 template <class Body>
-void with_channels(const Tensor& image, const Body& body) {
+void with_channels(const Tensor& image, bool aligned, const Body& body) {
   with_float_type(image.dtype, [&](auto zero) {
-    if (image.shape[1] % chunk_size == 0) return body(zero, std::integral_constant<int, chunk_size>{});
+    if (aligned && image.shape[1] % chunk_size == 0) return body(zero, std::integral_constant<int, chunk_size>{});
     body(zero, std::integral_constant<int, 1>{});
   });
+}
+
+template <class Body>
+void with_channels(const Tensor& image, const Body& body) {
+  with_channels(image, true, body);
 }
 
 }  // namespace s2sam

@@ -62,9 +62,7 @@ void global_avg_pool_forward(Stream& stream, Tensor x, Tensor y) {
 void global_avg_pool_backward(Stream& stream, Tensor dy, Tensor dx) {
   stream.submit("globalAvgPoolBackward", [&](const Op& op) {
     op.count({.bytes = bytes_of(dy, dx)});
-    // dy may be a view that is not aligned to chunks.
-    const auto with_shape = is_aligned(dy.data) ? dx : Tensor{{1, 1, 1, 1}, dx.dtype, dx.format, 0, nullptr};
-    with_channels(with_shape, [&](auto zero, auto size) {
+    with_channels(dx, is_aligned(dy.data), [&](auto zero, auto size) {
       using T = decltype(zero);
       constexpr int n = decltype(size)::value;
       const std::int64_t items = dx.shape.count() / n, pixels = dx.shape[2] * dx.shape[3];

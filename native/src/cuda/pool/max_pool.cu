@@ -89,7 +89,7 @@ void max_pool_forward(Stream& stream, Tensor x, Window window, Tensor y, Tensor 
 void max_pool_backward(Stream& stream, Tensor dy, Tensor argmax, Window window, Tensor dx) {
   stream.submit("maxPoolBackward", [&](const Op& op) {
     op.count({.bytes = bytes_of(dy, argmax, dx)});
-    with_channels(dx, [&](auto zero, auto size) {
+    with_channels(dx, is_aligned(argmax.data), [&](auto zero, auto size) {
       using T = decltype(zero);
       constexpr int n = decltype(size)::value;
       const std::int64_t items = dx.shape.count() / n;
