@@ -23,9 +23,10 @@ struct Geometry {
   int pixels_in, pixels_out;
 };
 
-/// A chunk of both factors, the tile's rows and columns innermost. The padding spreads them over the banks.
+/// A chunk of both factors, the tile's rows and columns innermost. The padding spreads them over the banks. Aligned as
+/// Four is, through which it is read.
 template <int rows, int columns>
-struct Chunk {
+struct alignas(16) Chunk {
   float a[chunk][rows + part];
   float b[chunk][columns + part];
 };
