@@ -11,6 +11,30 @@ type Window = [...Pair, ...Pair, ...Pair];
 const windowOf = ({ params }: GoldenCase): Window => [...params.kernel, ...params.stride, ...params.padding] as Window;
 const sizeOf = ({ shape }: { shape: readonly number[] }): Pair => shape.slice(2) as Pair;
 
+/** One channel of one image, pooled one tap after another; and for each window the pixel it chose. */
+function maxPooled(x: Float32Array, [h, w]: Pair, [kH, kW, sH, sW, pH, pW]: Window) {
+  const y: number[] = [];
+  const chosen: number[] = [];
+  for (let top = -pH; top + kH <= h + pH; top += sH) {
+    for (let left = -pW; left + kW <= w + pW; left += sW) {
+      let best = -1;
+      for (let row = Math.max(top, 0); row < Math.min(top + kH, h); row++) {
+        for (let column = Math.max(left, 0); column < Math.min(left + kW, w); column++) {
+          const at = row * w + column;
+          const value = x[at] as number;
+          if (best < 0 || value > (x[best] as number) || Number.isNaN(value)) best = at;
+        }
+      }
+      y.push(x[best] as number);
+      chosen.push(best);
+    }
+  }
+  return { y: Float32Array.from(y), chosen };
+}
+
+const eightfold = (x: Float32Array): Float32Array =>
+  Float32Array.from({ length: 8 * x.length }, (_, i) => x[i % x.length] as number);
+
 eachDevice('pooling', (device) => {
   const { native } = device;
 
@@ -22,6 +46,35 @@ eachDevice('pooling', (device) => {
     const dy = handles.image(example.f32('dy'));
     const dx = native.maxPoolBackward(dy, argmax, ...sizeOf(example.output('dx')), ...windowOf(example));
     expect(await handles.read(dx)).toBeCloseToTensor(example.output('dx'));
+  });
+
+  const windows: Window[] = [
+    [3, 3, 2, 2, 1, 1],
+    [3, 3, 1, 2, 1, 0],
+    [2, 2, 2, 2, 0, 0],
+  ];
+  it.each(windows)('max pool %i x %i in steps of %i, %i takes NaN and the first among equals', async (...window) => {
+    using handles = new Handles(device);
+    for (const [h, w] of [
+      [6, 9],
+      [7, 4],
+      [2, 3],
+      [9, 3],
+    ] satisfies Pair[]) {
+      const draws = normal(keyOf(h, 'pool/equals'), h * w, 0, 1);
+      const plane = draws.map((d) => (d > 1.4 ? Number.NaN : d < -0.4 ? Number.NEGATIVE_INFINITY : Math.round(d)));
+      const { y: wanted, chosen } = maxPooled(plane, [h, w], window);
+      const gradient = normal(keyOf(w, 'pool/gradient'), chosen.length, 0, 1);
+      const sums = new Float32Array(h * w);
+      chosen.forEach((pixel, i) => {
+        sums[pixel] = (sums[pixel] as number) + (gradient[i] as number);
+      });
+      const [y, argmax] = native.maxPool(handles.image({ shape: [1, 8, h, w], data: eightfold(plane) }), ...window);
+      const dy = handles.image({ shape: native.shape(y), data: eightfold(gradient) });
+      const dx = native.maxPoolBackward(dy, handles.own(argmax), h, w, ...window);
+      expect(await handles.read(y)).toEqual(eightfold(wanted));
+      expect(await handles.read(dx)).toEqual(eightfold(sums));
+    }
   });
 
   // Eight channels are read at once where they can be; a view may begin anywhere.

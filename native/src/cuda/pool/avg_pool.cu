@@ -8,41 +8,41 @@ namespace {
 
 float share_of(const Window& window) { return 1.0F / static_cast<float>(window.kernel_h * window.kernel_w); }
 
-/// y = share * the sum over `from` pixels of `x`, whose rows are `width` pixels wide.
-template <class T, int n>
-__device__ void store_sum(const T* x, std::int64_t width, std::int64_t channels, Range rows, Range columns, float share,
-                          T* y) {
+/// to = share * the sum over some pixels of one of the images, for n channels from `channel` on.
+template <int n, class T>
+__device__ void store_sum(const T* data, const Images& images, int image, int channel, Range rows, Range columns,
+                          float share, T* to) {
   float sum[n]{};
-  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-    for (std::int64_t column = columns.begin; column < columns.end; ++column) {
-      const Chunk<T, n> in = load_chunk<n>(x + (row * width + column) * channels);
+  for (int row = rows.begin; row < rows.end; ++row) {
+    const T* from = images.row(data, image, row) + channel;
+    for (int column = columns.begin; column < columns.end; ++column) {
+      const Chunk<T, n> in = load_chunk<n>(from + column * images.channels);
       for (int k = 0; k < n; ++k) sum[k] += in.at(k);
     }
   }
   Chunk<T, n> out;
   for (int k = 0; k < n; ++k) out.set(k, sum[k] * share);
-  store_chunk(out, y);
+  store_chunk(out, to);
 }
 
 template <class T, int n>
-__global__ void forward_kernel(const T* x, Window window, Extents e, float share, std::int64_t items, T* y) {
-  each_item(items, [&](std::int64_t item) {
-    const Place at = place_of(item, e.pooled_height, e.pooled_width, e.channels / n, n);
-    store_sum<T, n>(x + at.n * e.height * e.width * e.channels + at.channel, e.width, e.channels,
-                    pixels_of(at.row, window.kernel_h, window.stride_h, window.pad_h, e.height),
-                    pixels_of(at.column, window.kernel_w, window.stride_w, window.pad_w, e.width), share, y + item * n);
+__global__ void forward_kernel(const T* x, Images images, Window window, Images pooled, float share, T* y) {
+  each_place<n>(pooled, [&](const Place& at) {
+    store_sum<n>(x, images, at.image, at.channel,
+                 pixels_of(at.row, window.kernel_h, window.stride_h, window.pad_h, images.height),
+                 pixels_of(at.column, window.kernel_w, window.stride_w, window.pad_w, images.width), share,
+                 pooled.row(y, at.image, at.row) + at.column * pooled.channels + at.channel);
   });
 }
 
 /// Each pixel gathers from the windows that cover it.
 template <class T, int n>
-__global__ void backward_kernel(const T* dy, Window window, Extents e, float share, std::int64_t items, T* dx) {
-  each_item(items, [&](std::int64_t item) {
-    const Place at = place_of(item, e.height, e.width, e.channels / n, n);
-    store_sum<T, n>(dy + at.n * e.pooled_height * e.pooled_width * e.channels + at.channel, e.pooled_width, e.channels,
-                    windows_of(at.row, window.kernel_h, window.stride_h, window.pad_h, e.pooled_height),
-                    windows_of(at.column, window.kernel_w, window.stride_w, window.pad_w,
-                               e.pooled_width), share, dx + item * n);
+__global__ void backward_kernel(const T* dy, Images pooled, Window window, Images images, float share, T* dx) {
+  each_place<n>(images, [&](const Place& at) {
+    store_sum<n>(dy, pooled, at.image, at.channel,
+                 windows_of(at.row, window.kernel_h, window.stride_h, window.pad_h, pooled.height),
+                 windows_of(at.column, window.kernel_w, window.stride_w, window.pad_w, pooled.width), share,
+                 images.row(dx, at.image, at.row) + at.column * images.channels + at.channel);
   });
 }
 
@@ -54,10 +54,9 @@ void avg_pool_forward(Stream& stream, Tensor x, Window window, Tensor y) {
     with_channels(x, [&](auto zero, auto size) {
       using T = decltype(zero);
       constexpr int n = decltype(size)::value;
-      const std::int64_t items = y.shape.count() / n;
-      launch(op, forward_kernel<T, n>, blocks_for(op, items), block_threads, x.as<const T>(), window, extents_of(x, y),
-             share_of(window),
-             items, y.as<T>());
+      const Images images = images_of(x), pooled = images_of(y);
+      launch(op, forward_kernel<T, n>, row_blocks(pooled), row_threads(pooled, n), x.as<const T>(), images, window,
+             pooled, share_of(window), y.as<T>());
     });
   });
 }
@@ -68,10 +67,9 @@ void avg_pool_backward(Stream& stream, Tensor dy, Window window, Tensor dx) {
     with_channels(dx, [&](auto zero, auto size) {
       using T = decltype(zero);
       constexpr int n = decltype(size)::value;
-      const std::int64_t items = dx.shape.count() / n;
-      launch(op, backward_kernel<T, n>, blocks_for(op, items), block_threads, dy.as<const T>(), window,
-             extents_of(dx, dy),
-             share_of(window), items, dx.as<T>());
+      const Images images = images_of(dx), pooled = images_of(dy);
+      launch(op, backward_kernel<T, n>, row_blocks(images), row_threads(images, n), dy.as<const T>(), pooled, window,
+             images, share_of(window), dx.as<T>());
     });
   });
 }
