@@ -53,8 +53,8 @@ __device__ void each_place(const Images& images, const Body& body) {
   const auto chunks = static_cast<unsigned>(images.channels / n), items = images.width * chunks;
   for (auto image = static_cast<int>(blockIdx.y); image < images.count; image += static_cast<int>(gridDim.y)) {
     for (unsigned i = threadIdx.x; i < items; i += blockDim.x) {
-      const unsigned column = i / chunks;
-      body(Place{image, static_cast<int>(blockIdx.x), static_cast<int>(column), static_cast<int>(i - column * chunks) * n});
+      const auto column = static_cast<int>(i / chunks), chunk = static_cast<int>(i % chunks);
+      body(Place{image, static_cast<int>(blockIdx.x), column, chunk * n});
     }
   }
 }
