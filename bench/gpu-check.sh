@@ -14,7 +14,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-check=(doctor suite memcheck racecheck steps bench-resnet32 bench-resnet50)
+check=(doctor unrecorded suite memcheck racecheck steps bench-resnet32 bench-resnet50)
 measure=(bench-resnet50-f16 bench-resnet50-sam profile-resnet50 profile-resnet32 optimizer crossover)
 compile=(bench-resnet50-autotune cudnn)
 train=(cifar-s2sam cifar-sgd)
@@ -100,6 +100,7 @@ cifar() {
 }
 
 part doctor 20 "${s2sam[@]}" doctor
+part unrecorded 40 env S2SAM_RECORD=0 S2SAM_SYNC=1 node bench/gpu/smallNetwork.mjs cuda  # errors here are not of recording
 part suite 140 node node_modules/vitest/vitest.mjs run --project tests test/parity test/training -t 'on cuda:' \
   --reporter=default --reporter=json --outputFile.json="$out/suite.json"
 sanitize memcheck 50
