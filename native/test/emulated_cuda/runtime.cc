@@ -38,6 +38,12 @@ std::size_t device_memory() {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : default_memory;
 }
 
+/// S2SAM_EMULATED_PROCESSORS, or 2; kernels share their work among more blocks where there are more.
+int processors() {
+  const char* text = std::getenv("S2SAM_EMULATED_PROCESSORS");
+  return text != nullptr ? std::atoi(text) : 2;
+}
+
 /// The device fails for good at kernel number S2SAM_EMULATED_FAILURE (from 1), as after an illegal address.
 bool failed = false;
 
@@ -103,13 +109,13 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   std::strcpy(properties->name, "emulated GPU");
   properties->totalGlobalMem = device_memory();
   properties->major = 9;
-  properties->multiProcessorCount = 2;
+  properties->multiProcessorCount = processors();
   return cudaSuccess;
 }
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   switch (attribute) {
-    case cudaDevAttrMultiProcessorCount: *value = 2; break;
+    case cudaDevAttrMultiProcessorCount: *value = processors(); break;
     case cudaDevAttrComputeCapabilityMajor: *value = 9; break;
     case cudaDevAttrComputeCapabilityMinor: *value = 0; break;
     default: return fail(cudaErrorInvalidValue);

@@ -107,6 +107,17 @@ std::optional<Engines::Chosen> Engines::remembered(const std::vector<Candidate>&
   return {};
 }
 
+/// Throws Error where none works.
+std::optional<Race> Engines::race(const Op& op, const std::string& question, const std::vector<Engine>& engines, Trial& trial) {
+  constexpr const char* remedy = "; use smaller images or a smaller batch";
+  if (engines.empty()) throw Error(Code::internal, op.name(), "no engine computes " + question + remedy);
+  try {
+    return trial.fastest(engines);
+  } catch (const Error& error) {
+    throw Error(error.code(), op.name(), "no engine computes " + question + " (the last said: " + error.what() + ")" + remedy);
+  }
+}
+
 Engines::Chosen Engines::choose(const Op& op, const Problem& problem) const {
   std::vector<Candidate> all = candidates(problem);
   if (all.size() == 1 && all[0].name == direct) return {all[0].make(), direct, {}, {}};  // ready as it is
@@ -126,16 +137,15 @@ Engines::Chosen Engines::choose(const Op& op, const Problem& problem) const {
       refused.emplace_back(candidate.name, error.what());
     }
   }
-  if (engines.empty()) throw Error(Code::internal, op.name(), "no engine computes " + question + "; use smaller images or a smaller batch");
-  const std::optional<Race> race = trial.fastest(engines);
-  if (!race) return {std::move(engines[0]), names[0], {}, std::move(refused)};
+  const std::optional<Race> timed = race(op, question, engines, trial);
+  if (!timed) return {std::move(engines[0]), names[0], {}, std::move(refused)};
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (!race->refusals[i].empty()) refused.emplace_back(names[i], race->refusals[i]);
+    if (!timed->refusals[i].empty()) refused.emplace_back(names[i], timed->refusals[i]);
   }
   // A library that fails now may be repaired later.
-  const bool lasts = !race->starved && (refused.empty() || names[race->winner] != direct);
-  if (cache_ && lasts) cache_->keep(question, names[race->winner]);
-  return {std::move(engines[race->winner]), names[race->winner], times_of(names, *race), std::move(refused)};
+  const bool lasts = !timed->starved && (refused.empty() || names[timed->winner] != direct);
+  if (cache_ && lasts) cache_->keep(question, names[timed->winner]);
+  return {std::move(engines[timed->winner]), names[timed->winner], times_of(names, *timed), std::move(refused)};
 }
 
 const Engines::Chosen& Engines::of(const Op& op, const Problem& problem) {

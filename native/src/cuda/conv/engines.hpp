@@ -47,6 +47,7 @@ class Engines {
   bool skips_masked(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask);
   std::vector<Candidate> candidates(const Problem& problem) const;
   std::optional<Chosen> remembered(const std::vector<Candidate>& all, const std::string& question, Trial& trial) const;
+  static std::optional<Race> race(const Op& op, const std::string& question, const std::vector<Engine>& engines, Trial& trial);
   Chosen choose(const Op& op, const Problem& problem) const;
   const Skip& skip(const Op& op, const Problem& problem, const ops::MaskRef& mask);
 

@@ -33,7 +33,7 @@ function write(path: string, text: string): void {
 const open = ({ device, threads = 0 }: Pick<ProfileCommand, 'device' | 'threads'>): Promise<Device> =>
   openDevice(device, { threads, notify: () => {} });
 
-/** Milliseconds of a step as training runs it. */
+/** Milliseconds of a step, each awaited before the next. */
 async function timeSteps(workload: Workload, steps: number): Promise<number> {
   for (let i = 0; i < WARMUP_STEPS; i++) await workload.step();
   const begin = performance.now();
