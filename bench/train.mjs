@@ -1,14 +1,22 @@
 // Images per second of a training step: ours, and PyTorch's where there is one, in turn on the same machine.
 import { writeFileSync } from 'node:fs';
 import { openDevice } from '@s2sam/core';
-import { measure, printCaveats, reason, roundsOf } from './lib/contest.mjs';
-import { describeMachine } from './lib/machine.mjs';
+import { busyShare, describeMachine } from './lib/machine.mjs';
 import { noiseImages, Ours } from './lib/ours.mjs';
 import { findPython, Peer } from './lib/peer.mjs';
 import { median, pairedRatio } from './lib/stats.mjs';
 import { table } from './lib/table.mjs';
 import { LatenessTimer } from './lib/timer.mjs';
 import { PEER_FORMS, parseTrainOptions, USAGE } from './lib/trainOptions.mjs';
+
+const WARMUP_STEPS = 3;
+/** Fewer rounds than this give no median worth quoting. */
+const ENOUGH_ROUNDS = 5;
+/** Share of the cores that other programs may use; PyTorch suffers more from them than we do, so ratios would flatter us. */
+const QUIET = 0.1;
+
+/** One line of an error's message. */
+const reason = (error) => String(error.message ?? error).split('\n')[0];
 
 /** Our runs, one per sparsity and optimizer; what this device cannot do goes to `unmeasured`. */
 function startOurs(device, options, unmeasured) {
@@ -61,6 +69,40 @@ async function startPeers(device, options, unmeasured) {
 }
 
 /**
+ * Warms every contestant up, then lets each in turn measure itself, `pairs` times over. One that fails is left out from then on.
+ * Resolves with the share of the cores that other programs used before each measurement.
+ */
+async function measure(contestants, timer, unmeasured, { pairs, seconds, limit }) {
+  const deadline = performance.now() + 1000 * limit;
+  const others = [];
+  const attempt = async (one, body) => {
+    try {
+      await body();
+    } catch (error) {
+      one.failed = true;
+      unmeasured.push({ what: one.name, why: reason(error) });
+    }
+  };
+  for (const one of contestants) {
+    one.secondsPerStep = [];
+    await attempt(one, async () => {
+      await one.run(WARMUP_STEPS);
+      one.steps = Math.max(2, Math.ceil(seconds / (await one.run(2))));
+    });
+  }
+  for (let pair = 0; pair < pairs && (pair === 0 || performance.now() < deadline); pair++) {
+    for (const one of contestants.filter(({ failed }) => !failed)) {
+      others.push(await busyShare());
+      if (one instanceof Ours) timer.start();
+      await attempt(one, async () => one.secondsPerStep.push(await one.run(one.steps)));
+      timer.stop();
+    }
+    process.stderr.write(`round ${pair + 1} of ${pairs}\n`);
+  }
+  return { median: median(others), max: Math.max(0, ...others), quiet: Math.max(0, ...others) <= QUIET };
+}
+
+/**
  * Speed-ups over the fastest form of PyTorch with SGD, and over the fastest with the same optimizer; what S2-SAM costs over SGD and a
  * mask over none; ratios within rounds.
  */
@@ -105,7 +147,12 @@ function print({ contestants, ratios, timer, otherPrograms, unmeasured, rounds }
   if (timer.ticks > 0) {
     console.log(`\nA 10 ms timer while our steps ran: ${timer.p99Ms.toFixed(2)} ms late at the 99th percentile.`);
   }
-  printCaveats({ unmeasured, rounds, otherPrograms });
+  for (const { what, why } of unmeasured) console.log(`NOT MEASURED: ${what}: ${why}`);
+  if (rounds < ENOUGH_ROUNDS) console.log(`\nONLY ${rounds} ROUNDS: too few for medians to be quoted.`);
+  if (!otherPrograms.quiet) {
+    const percent = (100 * otherPrograms.max).toFixed(0);
+    console.log(`\nNOT QUIET: other programs used up to ${percent} % of the cores. These figures are worth nothing.`);
+  }
 }
 
 /** Makes the contestants, measures them, and frees them whatever happens. */
@@ -117,12 +164,7 @@ async function compare(device, options) {
     open.push(...(await startPeers(device, options, unmeasured)));
     if (open.length === 0) throw new Error(`nothing could be measured: ${unmeasured.map(({ why }) => why).join('; ')}`);
     const timer = new LatenessTimer();
-    const watched = async (one, body) => {
-      if (one instanceof Ours) timer.start();
-      await body();
-      timer.stop();
-    };
-    const otherPrograms = await measure(open, unmeasured, options, watched);
+    const otherPrograms = await measure(open, timer, unmeasured, options);
     const measured = open.filter(({ failed }) => !failed);
     const isOurs = (one) => one instanceof Ours;
     return {
@@ -130,7 +172,7 @@ async function compare(device, options) {
       ...about,
       options,
       otherPrograms,
-      rounds: roundsOf(measured),
+      rounds: Math.max(0, ...measured.map(({ secondsPerStep }) => secondsPerStep.length)),
       contestants: measured.map(({ name, steps, secondsPerStep, peakMB, ready }) => {
         const medianSecondsPerStep = median(secondsPerStep);
         const imagesPerSecond = options.batch / medianSecondsPerStep;

@@ -14,7 +14,7 @@ export function noiseImages({ batch, imageSize, classes }) {
 }
 
 /** Random masks with this sparsity, spread as the layout says. */
-export function sparsify(model, sparsity, layout) {
+function sparsify(model, sparsity, layout) {
   const layers = model.arena.parameters
     .filter(({ kind }) => kind === 'weight')
     .map((parameter) => {

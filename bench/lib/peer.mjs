@@ -26,11 +26,6 @@ export class Peer {
     return Peer.#spawn(name, python, [program('pytorch_train.py'), '--serve', ...options]);
   }
 
-  /** PyTorch's optimizers alone, see pytorch_optimizer.py. */
-  static async startOptimizer(name, python, options) {
-    return Peer.#spawn(name, python, [program('pytorch_optimizer.py'), ...options]);
-  }
-
   /** PyTorch's convolutions, see pytorch_layers.py. */
   static startLayers(python, threads) {
     return Peer.#spawn('pytorch layers', python, [program('pytorch_layers.py'), '--threads', String(threads)]);

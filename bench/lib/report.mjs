@@ -7,16 +7,14 @@ const roundsOf = ({ rounds, contestants }) => rounds ?? contestants[0].secondsPe
 
 /** What one result is about; of the results about the same, the newest counts. */
 const subject = ({ benchmark, options, machine }) =>
-  benchmark !== 'train' && benchmark !== 'optimizer'
+  benchmark !== 'train'
     ? benchmark
-    : `${benchmark} ${options.model} ${sizeOf(options)} ${machine.device.kind} ${options.dtype ?? 'f32'} ${options.peers ?? ''}`;
+    : `${options.model} ${sizeOf(options)} ${machine.device.kind} ${options.dtype ?? 'f32'} ${options.peers ?? ''}`;
 
 /** [{file, result}] -> the newest of each subject, in the order of their names. */
 export function newest(results) {
   const latest = new Map();
-  for (const one of results.filter(({ result }) =>
-    ['train', 'layers', 'data', 'optimizer'].includes(result.benchmark),
-  )) {
+  for (const one of results.filter(({ result }) => ['train', 'layers', 'data'].includes(result.benchmark))) {
     const other = latest.get(subject(one.result));
     if (other === undefined || other.result.date < one.result.date) latest.set(subject(one.result), one);
   }
@@ -97,24 +95,6 @@ function dataTable(one) {
   ].join('\n');
 }
 
-function optimizerTable(one) {
-  const { contestants, ratios, options } = one.result;
-  const rows = contestants.map(({ name, microseconds, bytesPerParameter, gigabytesPerSecond }) => [
-    name,
-    (microseconds / 1000).toFixed(2),
-    bytesPerParameter?.toFixed(2) ?? '',
-    gigabytesPerSecond?.toFixed(1) ?? '',
-  ]);
-  const costs = ratios.map((each) => `- ${each.what.replace(/, time$/, '')}: ${ratio(each)} times the time`);
-  return [
-    `The optimizer alone, on the parameters of **${options.model}** (${options.dtype}): ${provenance(one)}`,
-    '',
-    markdown(['', 'ms', 'bytes per parameter', 'GB/s'], rows),
-    '',
-    ...costs,
-  ].join('\n');
-}
-
 /** The text between the markers of README.md, by their names. `results`: [{file, result}]. */
 export function sections(results) {
   const latest = newest(results);
@@ -123,12 +103,7 @@ export function sections(results) {
       .filter(({ result }) => result.benchmark === benchmark)
       .map(table)
       .join('\n\n') || 'Not measured yet.';
-  return {
-    train: of('train', trainTable),
-    layers: of('layers', layersTable),
-    optimizer: of('optimizer', optimizerTable),
-    data: of('data', dataTable),
-  };
+  return { train: of('train', trainTable), layers: of('layers', layersTable), data: of('data', dataTable) };
 }
 
 /** Throws an Error where a marker is missing. */
