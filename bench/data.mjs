@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openDevice } from '@s2sam/core';
 import { openImages, pack } from '@s2sam/data';
+import { QUIET } from './lib/inTurn.mjs';
 import { busyShare, describeMachine } from './lib/machine.mjs';
 import { findPython, Peer } from './lib/peer.mjs';
 import { median, pairedRatio } from './lib/stats.mjs';
@@ -24,9 +25,6 @@ const OPTIONS = {
   json: { type: 'string' },
   help: { type: 'boolean', default: false },
 };
-
-/** Other programs may take so much of the machine; with more, a result is worth nothing. */
-const QUIET = 0.1;
 
 function imagesFolder(wish) {
   const folder = wish ?? (process.env.S2SAM_DATA && join(process.env.S2SAM_DATA, 'imagenet-sample'));

@@ -4,6 +4,8 @@ import { er, erk, rules, uniform } from '@s2sam/masks';
 
 const WRAPPERS = { sgd: (base) => base, sam: (base) => sam(base), s2sam: (base) => s2sam(base) };
 export const optimizerNames = Object.keys(WRAPPERS);
+/** The optimizer of this name, with the settings that PyTorch's programs have. */
+export const optimizerOf = (name) => WRAPPERS[name](sgd({ lr: 0.01, momentum: 0.9, weightDecay: 5e-4 }));
 /** `uniform` leaves the first convolution and the classifier dense, as published figures do. */
 const LAYOUTS = { uniform: () => uniform({ dense: rules.stemAndClassifier }), er, erk };
 export const layoutNames = Object.keys(LAYOUTS);
@@ -13,8 +15,14 @@ export function noiseImages({ batch, imageSize, classes }) {
   return syntheticImages({ size: imageSize, classes, train: Math.max(4 * batch, Math.min(2048, 16 * batch)), test: 1 });
 }
 
+/** What is measured, in words. */
+export function nameOf(who, { sparsity, layout, dtype = 'f32' }) {
+  const precision = dtype === 'f32' ? '' : ` ${dtype}`;
+  return `${who} ${sparsity === 0 ? 'dense' : `at sparsity ${sparsity} ${layout}`}${precision}`;
+}
+
 /** Random masks with this sparsity, spread as the layout says. */
-function sparsify(model, sparsity, layout) {
+export function sparsify(model, sparsity, layout) {
   const layers = model.arena.parameters
     .filter(({ kind }) => kind === 'weight')
     .map((parameter) => {
@@ -44,8 +52,7 @@ export class Ours {
 
   /** `images`: of `noiseImages`. Throws where the device has not what is asked for, having freed everything. */
   constructor(device, { model, batch, sparsity, layout, optimizer, dtype, images }) {
-    const precision = dtype === 'f32' ? '' : ` ${dtype}`;
-    this.name = `s2sam ${optimizer} ${sparsity === 0 ? 'dense' : `at sparsity ${sparsity} ${layout}`}${precision}`;
+    this.name = nameOf(`s2sam ${optimizer}`, { sparsity, layout, dtype });
     this.sparsity = sparsity;
     this.optimizer = optimizer;
     this.#device = device;
@@ -58,7 +65,7 @@ export class Ours {
         shuffle: { seed: 0, augment: true },
       });
       this.#step = new TrainStep(this.#model, {
-        optimizer: WRAPPERS[optimizer](sgd({ lr: 0.01, momentum: 0.9, weightDecay: 5e-4 })),
+        optimizer: optimizerOf(optimizer),
         input: (type) => this.#loader.load(type),
       });
       this.#lasting = device.memory().active - before;

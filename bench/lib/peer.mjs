@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { reason } from './inTurn.mjs';
 
 const program = (name) => fileURLToPath(new URL(`../peers/${name}`, import.meta.url));
 
@@ -16,14 +17,33 @@ export function findPython() {
   }
 }
 
-/** A PyTorch training step in a process of its own, which waits, idle, until it is asked for a measurement. */
+/** Options of a program by their names, as words of its command line. */
+export const wordsOf = (options) => Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+
+/** Starts peers [{name, program, args}] side by side; those that cannot be go to `unmeasured`. */
+export async function startPeers(wanted, unmeasured) {
+  const python = wanted.length === 0 ? undefined : findPython();
+  if (python === undefined) {
+    const why = `no Python with torch here (S2SAM_PYTHON is ${process.env.S2SAM_PYTHON ?? 'not set'})`;
+    unmeasured.push(...wanted.map(({ name }) => ({ what: name, why })));
+    return [];
+  }
+  const started = await Promise.allSettled(wanted.map((one) => Peer.start(python, one)));
+  return started.flatMap((outcome, index) => {
+    if (outcome.status === 'fulfilled') return [outcome.value];
+    unmeasured.push({ what: wanted[index].name, why: reason(outcome.reason) });
+    return [];
+  });
+}
+
+/** A PyTorch program in a process of its own, which waits, idle, until it is asked for a measurement. */
 export class Peer {
   #child;
   #lines;
 
-  /** `options`: of pytorch_train.py. Resolves once its warm-up is done. */
-  static async start(name, python, options) {
-    return Peer.#spawn(name, python, [program('pytorch_train.py'), '--serve', ...options]);
+  /** A program that times steps. Resolves once its warm-up is done. */
+  static async start(python, { name, program: file, args }) {
+    return Peer.#spawn(name, python, [program(file), '--serve', ...args]);
   }
 
   /** PyTorch's convolutions, see pytorch_layers.py. */

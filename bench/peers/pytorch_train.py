@@ -55,7 +55,7 @@ class SharpnessAware:
         self.gradient = None
 
     def remember(self):
-        self.gradient = [p.grad.clone() for p in self.parameters]
+        self.gradient = [p.grad for p in self.parameters]  # no copy: zero_grad(set_to_none=True) leaves these tensors to us
 
     @torch.no_grad()
     def ascend(self):
@@ -157,6 +157,23 @@ def serve(step, args):
         say("run", **measure(step, int(words[1]), args.device))
 
 
+def introduce(args, parameters):
+    """Says that the warm-up is done, and what will be measured with what."""
+    name = torch.cuda.get_device_name() if args.device == "cuda" else platform.processor() or platform.machine()
+    say(
+        "ready",
+        peer="pytorch",
+        torch=torch.__version__,
+        python=platform.python_version(),
+        parameters=sum(p.numel() for p in parameters),
+        device_name=name,
+        capability=torch.backends.cpu.get_cpu_capability(),
+        cuda=torch.version.cuda,
+        cudnn=torch.backends.cudnn.version() if args.device == "cuda" else None,
+        **{**vars(args), "threads": torch.get_num_threads()},
+    )
+
+
 def arguments():
     parser = argparse.ArgumentParser(description="Time PyTorch training steps; JSON lines on stdout.")
     parser.add_argument("--model", choices=sorted(MODELS), default="resnet32")
@@ -192,19 +209,7 @@ def main():
     args = arguments()
     model, step = prepare(args)
     measure(step, args.warmup, args.device)
-    name = torch.cuda.get_device_name() if args.device == "cuda" else platform.processor() or platform.machine()
-    say(
-        "ready",
-        peer="pytorch",
-        torch=torch.__version__,
-        python=platform.python_version(),
-        parameters=sum(p.numel() for p in model.parameters()),
-        device_name=name,
-        capability=torch.backends.cpu.get_cpu_capability(),
-        cuda=torch.version.cuda,
-        cudnn=torch.backends.cudnn.version() if args.device == "cuda" else None,
-        **{**vars(args), "threads": torch.get_num_threads()},
-    )
+    introduce(args, model.parameters())
     if args.serve:
         serve(step, args)
     else:
