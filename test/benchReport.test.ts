@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 interface Report {
-  sections(results: readonly unknown[]): { train: string; layers: string };
+  sections(results: readonly unknown[]): { train: string; layers: string; optimizer: string };
   fill(readme: string, texts: Readonly<Record<string, string>>): string;
 }
 const report = (await import(new URL('../bench/lib/report.mjs', import.meta.url).href)) as Report;
@@ -83,6 +83,37 @@ describe('the tables of the README', () => {
     expect(layers).toContain('| 3x3 64@56 | 25 % | 0.90 | 4.32 |');
     expect(layers).toContain('| never | none | 0.90 | 4.32 |');
     expect(layers).toContain('feeds 62 GFLOP/s');
+  });
+
+  it('show what the optimizer takes, per network, device and type', () => {
+    const contestants = [
+      {
+        name: 's2sam s2sam dense',
+        medianSecondsPerStep: 123.4e-6,
+        bytesPerParameter: 28.25,
+        gigabytesPerSecond: 34.56,
+      },
+    ];
+    const what = 's2sam s2sam dense / pytorch foreach dense, times as fast';
+    const result = (date: string, dtype: string) => ({
+      ...train(date, 1).result,
+      benchmark: 'optimizer',
+      options: { model: 'resnet32', dtype },
+      parameters: 1_860_000,
+      contestants,
+      ratios: [{ what, median: 4, min: 3, max: 5 }],
+    });
+    const { optimizer } = report.sections([
+      { file: 'old.json', result: result('2026-01-04', 'f32') },
+      { file: 'new.json', result: result('2026-01-05', 'f32') },
+      { file: 'half.json', result: result('2026-01-04', 'bf16') },
+    ]);
+    expect(optimizer).toContain('1.9 million parameters, f32: 2 cores of A Processor');
+    expect(optimizer).toContain('| s2sam s2sam dense | 123.4 | 28.25 | 34.6 |');
+    expect(optimizer).toContain(`- ${what}: 4.00 (3.00 to 5.00)`);
+    expect(optimizer).toContain('new.json');
+    expect(optimizer).toContain('half.json');
+    expect(optimizer).not.toContain('old.json');
   });
 
   it('replace what stands between their markers and nothing else', () => {

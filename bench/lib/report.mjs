@@ -1,20 +1,23 @@
 /** The performance tables of README.md, made from result files. */
 
+const BENCHMARKS = ['train', 'layers', 'optimizer', 'data'];
+
 // Where a result does not say, it is of the time when there was one choice.
 const layoutOf = ({ layout = 'erk' }) => layout;
 const sizeOf = ({ imageSize = 32 }) => imageSize;
 const roundsOf = ({ rounds, contestants }) => rounds ?? contestants[0].secondsPerStep.length;
 
 /** What one result is about; of the results about the same, the newest counts. */
-const subject = ({ benchmark, options, machine }) =>
-  benchmark !== 'train'
-    ? benchmark
-    : `${options.model} ${sizeOf(options)} ${machine.device.kind} ${options.dtype ?? 'f32'} ${options.peers ?? ''}`;
+function subject({ benchmark, options, machine }) {
+  if (benchmark === 'train') return `${options.model} ${sizeOf(options)} ${machine.device.kind} ${options.dtype ?? 'f32'} ${options.peers ?? ''}`;
+  if (benchmark === 'optimizer') return `optimizer ${options.model} ${machine.device.kind} ${options.dtype}`;
+  return benchmark;
+}
 
 /** [{file, result}] -> the newest of each subject, in the order of their names. */
 export function newest(results) {
   const latest = new Map();
-  for (const one of results.filter(({ result }) => ['train', 'layers', 'data'].includes(result.benchmark))) {
+  for (const one of results.filter(({ result }) => BENCHMARKS.includes(result.benchmark))) {
     const other = latest.get(subject(one.result));
     if (other === undefined || other.result.date < one.result.date) latest.set(subject(one.result), one);
   }
@@ -81,6 +84,23 @@ function layersTable(one) {
   ].join('\n');
 }
 
+function optimizerTable(one) {
+  const { options, parameters, contestants, ratios } = one.result;
+  const rows = contestants.map(({ name, medianSecondsPerStep, bytesPerParameter, gigabytesPerSecond }) => [
+    name,
+    (1e6 * medianSecondsPerStep).toFixed(1),
+    bytesPerParameter.toFixed(2),
+    gigabytesPerSecond.toFixed(1),
+  ]);
+  return [
+    `**${options.model}**, the optimizer's part of a step alone, ${(parameters / 1e6).toFixed(1)} million parameters, ` +
+      `${options.dtype}: ${provenance(one)}`,
+    '',
+    markdown(['', 'microseconds per step', 'bytes per parameter', 'GB/s'], rows),
+    ...(ratios.length === 0 ? [] : ['', ...ratios.map((each) => `- ${each.what}: ${ratio(each)}`)]),
+  ].join('\n');
+}
+
 function dataTable(one) {
   const { contestants, ratios, options } = one.result;
   const rows = contestants.map(({ name, imagesPerSecond }) => {
@@ -103,7 +123,8 @@ export function sections(results) {
       .filter(({ result }) => result.benchmark === benchmark)
       .map(table)
       .join('\n\n') || 'Not measured yet.';
-  return { train: of('train', trainTable), layers: of('layers', layersTable), data: of('data', dataTable) };
+  const tables = { train: trainTable, layers: layersTable, optimizer: optimizerTable, data: dataTable };
+  return Object.fromEntries(BENCHMARKS.map((benchmark) => [benchmark, of(benchmark, tables[benchmark])]));
 }
 
 /** Throws an Error where a marker is missing. */
