@@ -29,11 +29,7 @@ async function start(device, options, unmeasured, open) {
   const { layout } = options;
   const models = open.filter(({ form }) => form === 'sgd');
   const wanted = models.flatMap(({ parameters, sparsity }) => peersFor(device, { parameters, sparsity, layout }));
-  const peers = await startPeers(wanted, unmeasured);
-  for (const peer of peers) {
-    const { side, form, sparsity, bytesPerParameter } = wanted.find(({ name }) => name === peer.name);
-    open.push(Object.assign(peer, { side, form, sparsity, bytesPerParameter }));
-  }
+  open.push(...(await startPeers(wanted, unmeasured)));
 }
 
 /** How much faster we are than each form of PyTorch that does the same, and what S2-SAM costs over SGD on both sides. */

@@ -20,7 +20,10 @@ export function findPython() {
 /** Options of a program by their names, as words of its command line. */
 export const wordsOf = (options) => Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
 
-/** Starts peers [{name, program, args}] side by side; those that cannot be go to `unmeasured`. */
+/**
+ * Starts peers [{name, program, args, ...}] side by side, which get what else is said of them; those that cannot be started go to
+ * `unmeasured`.
+ */
 export async function startPeers(wanted, unmeasured) {
   const python = wanted.length === 0 ? undefined : findPython();
   if (python === undefined) {
@@ -30,8 +33,9 @@ export async function startPeers(wanted, unmeasured) {
   }
   const started = await Promise.allSettled(wanted.map((one) => Peer.start(python, one)));
   return started.flatMap((outcome, index) => {
-    if (outcome.status === 'fulfilled') return [outcome.value];
-    unmeasured.push({ what: wanted[index].name, why: reason(outcome.reason) });
+    const { program: _file, args: _args, ...about } = wanted[index];
+    if (outcome.status === 'fulfilled') return [Object.assign(outcome.value, about)];
+    unmeasured.push({ what: about.name, why: reason(outcome.reason) });
     return [];
   });
 }

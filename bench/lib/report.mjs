@@ -9,7 +9,8 @@ const roundsOf = ({ rounds, contestants }) => rounds ?? contestants[0].secondsPe
 
 /** What one result is about; of the results about the same, the newest counts. */
 function subject({ benchmark, options, machine }) {
-  if (benchmark === 'train') return `${options.model} ${sizeOf(options)} ${machine.device.kind} ${options.dtype ?? 'f32'} ${options.peers ?? ''}`;
+  if (benchmark === 'train')
+    return `${options.model} ${sizeOf(options)} ${machine.device.kind} ${options.dtype ?? 'f32'} ${options.peers ?? ''}`;
   if (benchmark === 'optimizer') return `optimizer ${options.model} ${machine.device.kind} ${options.dtype}`;
   return benchmark;
 }
