@@ -137,6 +137,60 @@ eachDevice('batch norm', (device) => {
     expect(await backward(0)).toEqual(await backward(passed));
   });
 
+  // More than a thread loads at once, and some left over, where one takes eight neighbouring channels.
+  it('sums over many pixels', async () => {
+    using handles = new Handles(device);
+    const shape = [5, 16, 41, 53] as const;
+    const [channels, pixels] = [shape[1], shape[2] * shape[3]];
+    const [data, slopes] = ['x', 'dy'].map((name) =>
+      normal(keyOf(6, `norm/many/${name}`), shape[0] * channels * pixels, 1, 2),
+    ) as [Float32Array, Float32Array];
+    const [x, dy] = [handles.image({ shape, data }), handles.image({ shape, data: slopes })];
+    const [ones, zeros] = [handles.filled([channels], 1), handles.filled([channels], 0)];
+    const outputs = native.batchNormTrain(x, ones, zeros, 0, 0, 0, 1e-5, 0.1, false);
+    const [y, mean, invStd, passed] = outputs.map((handle) => handles.own(handle)) as [number, number, number, number];
+    const [dgamma, dbeta] = [handles.filled([channels], 0), handles.filled([channels], 0)];
+    const gradients = native.batchNormBackward(
+      dy,
+      x,
+      y,
+      passed,
+      ones,
+      mean,
+      invStd,
+      dgamma,
+      dbeta,
+      false,
+      true,
+      false,
+      false,
+    );
+    for (const gradient of gradients) handles.own(gradient);
+
+    const wanted = { mean: [] as number[], invStd: [] as number[], dgamma: [] as number[], dbeta: [] as number[] };
+    for (let c = 0; c < channels; c++) {
+      const where = [...data.keys()].filter((i) => Math.floor(i / pixels) % channels === c);
+      const total = (of: (i: number) => number) => where.reduce((sum, i) => sum + of(i), 0);
+      const average = total((i) => data[i] as number) / where.length;
+      const inverse = 1 / Math.sqrt(total((i) => ((data[i] as number) - average) ** 2) / where.length + 1e-5);
+      wanted.mean.push(average);
+      wanted.invStd.push(inverse);
+      wanted.dgamma.push(total((i) => (slopes[i] as number) * ((data[i] as number) - average) * inverse));
+      wanted.dbeta.push(total((i) => slopes[i] as number));
+    }
+    const close = async (handle: number, values: number[]) => {
+      const got = (await native.read(handle)) as Float32Array;
+      const largest = Math.max(...values.map(Math.abs));
+      for (const [c, value] of values.entries()) {
+        expect(Math.abs((got[c] as number) - value)).toBeLessThan(1e-5 * largest);
+      }
+    };
+    await close(mean, wanted.mean);
+    await close(invStd, wanted.invStd);
+    await close(dgamma, wanted.dgamma);
+    await close(dbeta, wanted.dbeta);
+  });
+
   it.each([Number.NaN, Number.POSITIVE_INFINITY])(
     'spreads %s over its channel and no other, as PyTorch',
     async (odd) => {

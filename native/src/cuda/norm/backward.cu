@@ -125,8 +125,9 @@ __global__ void __launch_bounds__(block_threads, walk_blocks_at_once<T>) apply_k
   each_ahead<2>(walk.chunk, span.whole_chunks(), span.chunks(), walk.step, load, [&](const Loaded& in, auto whole) {
     Chunk<T> dz, out;
     for (int k = 0; k < chunk_size; ++k) {
-      dz.set(k, (in.passed >> k & 1u) != 0 ? in.dy.at(k) : 0.0F);
-      out.set(k, dz.at(k) * scale[k] + ((in.x.at(k) - mean[k]) * slope[k] + shift[k]));
+      const float passed = (in.passed >> k & 1u) != 0 ? in.dy.at(k) : 0.0F;
+      dz.set(k, passed);
+      out.set(k, passed * scale[k] + ((in.x.at(k) - mean[k]) * slope[k] + shift[k]));
     }
     span.store<whole>(out, dx, in.chunk);
     if constexpr (residual) span.store<whole>(dz, dresidual, in.chunk);
