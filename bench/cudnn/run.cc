@@ -11,15 +11,17 @@
 #include <type_traits>
 #include <vector>
 
+#include "cuda/check.hpp"
+#include "cuda/stream/events.hpp"
 #include "report.hpp"
 
 namespace s2sam::bench {
 
 namespace {
 
-void check(cudaError_t error, const char* call) {
-  if (error != cudaSuccess) throw Error(Code::device, call, cudaGetErrorString(error));
-}
+constexpr const char* op = "cudnn_patterns";
+
+void check(cudaError_t status, const char* call) { s2sam::check(status, op, call); }
 
 struct Free {
   void operator()(void* memory) const noexcept { static_cast<void>(cudaFree(memory)); }
@@ -31,11 +33,6 @@ struct DestroyStream {
 };
 using Stream = std::unique_ptr<std::remove_pointer_t<cudaStream_t>, DestroyStream>;
 
-struct DestroyEvent {
-  void operator()(cudaEvent_t event) const noexcept { static_cast<void>(cudaEventDestroy(event)); }
-};
-using Event = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, DestroyEvent>;
-
 Memory allocated(std::size_t bytes) {
   void* memory = nullptr;
   check(cudaMalloc(&memory, std::max<std::size_t>(bytes, 1)), "cudaMalloc");
@@ -46,12 +43,6 @@ Stream new_stream() {
   cudaStream_t stream = nullptr;
   check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
   return Stream(stream);
-}
-
-Event new_event() {
-  cudaEvent_t event = nullptr;
-  check(cudaEventCreate(&event), "cudaEventCreate");
-  return Event(event);
 }
 
 /// Random bits as numbers of a type whose size is between 0.5 and 1; those of 16 bit have random signs. Zeros would be too easy on
@@ -104,14 +95,12 @@ class Operands {
 /// Milliseconds of one run of the plan, as the mean of `count` that follow each other.
 double milliseconds(const cudnn::Device& device, const cudnn::Plan& plan, cudaStream_t stream, const Operands& operands,
                     void* workspace, int count) {
-  const Event begin = new_event(), end = new_event();
+  const Event begin = make_timer(op), end = make_timer(op);
   check(cudaEventRecord(begin.get(), stream), "cudaEventRecord");
   for (int i = 0; i < count; ++i) plan.run(device, stream, operands.pointers(), workspace);
   check(cudaEventRecord(end.get(), stream), "cudaEventRecord");
   check(cudaEventSynchronize(end.get()), "cudaEventSynchronize");
-  float total = 0;
-  check(cudaEventElapsedTime(&total, begin.get(), end.get()), "cudaEventElapsedTime");
-  return static_cast<double>(total) / count;
+  return static_cast<double>(milliseconds_between(begin, end, op)) / count;
 }
 
 struct Contestant {

@@ -45,6 +45,19 @@ Napi::Value end_profile(Call& call) {
   return result;
 }
 
+/// [{kernel, VALUE}]
+template <class Value>
+Napi::Array by_kernel(Napi::Env env, const std::vector<std::pair<std::string, Value>>& pairs, const char* value) {
+  Napi::Array result = Napi::Array::New(env, pairs.size());
+  for (std::uint32_t i = 0; i < pairs.size(); ++i) {
+    Napi::Object object = Napi::Object::New(env);
+    object["kernel"] = pairs[i].first;
+    object[value] = pairs[i].second;
+    result[i] = object;
+  }
+  return result;
+}
+
 Napi::Value choices(Call& call) {
   Device& device = call.device(0);
   const Napi::Env env = call.env();
@@ -53,27 +66,13 @@ Napi::Value choices(Call& call) {
   Napi::Array result = Napi::Array::New(env, all.size());
   for (std::uint32_t i = 0; i < all.size(); ++i) {
     const backend::KernelChoice& choice = all[i];
-    Napi::Array candidates = Napi::Array::New(env, choice.candidates.size());
-    for (std::uint32_t k = 0; k < choice.candidates.size(); ++k) {
-      Napi::Object candidate = Napi::Object::New(env);
-      candidate["kernel"] = choice.candidates[k].first;
-      candidate["milliseconds"] = choice.candidates[k].second;
-      candidates[k] = candidate;
-    }
     Napi::Object object = Napi::Object::New(env);
     object["op"] = choice.op;
     object["label"] = texts[choice.label];
     object["density"] = choice.density;
     object["kernel"] = choice.kernel;
-    object["candidates"] = candidates;
-    Napi::Array refused = Napi::Array::New(env, choice.refused.size());
-    for (std::uint32_t k = 0; k < choice.refused.size(); ++k) {
-      Napi::Object refusal = Napi::Object::New(env);
-      refusal["kernel"] = choice.refused[k].first;
-      refusal["why"] = choice.refused[k].second;
-      refused[k] = refusal;
-    }
-    object["refused"] = refused;
+    object["candidates"] = by_kernel(env, choice.candidates, "milliseconds");
+    object["refused"] = by_kernel(env, choice.refused, "why");
     result[i] = object;
   }
   return result;

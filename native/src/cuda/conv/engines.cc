@@ -170,20 +170,23 @@ const Engines::Skip& Engines::skip(const Op& op, const Problem& problem, const o
   return skips_.emplace(question, Skip{faster, race ? times_of({dense.name, sparse_kind}, *race) : Times{}}).first->second;
 }
 
-bool Engines::skips_masked(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask) {
+const Engines::Skip* Engines::skips_masked(const Op& op, const Problem& problem, const Tensors& tensors,
+                                           const ops::MaskRef& mask) {
+  static const Skip always{true, {}};
   const bool considered = pinned_.empty() || pinned_ == sparse_kind;
-  if (!considered || !sparse::usable(op, problem, tensors, mask)) return false;
-  return (!pinned_.empty() || skip(op, problem, mask).faster) && ready(op, problem, mask);
+  if (!considered || !sparse::usable(op, problem, tensors, mask)) return nullptr;
+  const Skip& found = pinned_.empty() ? skip(op, problem, mask) : always;
+  return found.faster && ready(op, problem, mask) ? &found : nullptr;
 }
 
 void Engines::run(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask) {
   const std::uint32_t label = op.stream().profile().label();
   const double weights = static_cast<double>(problem.o * problem.c * problem.taps());
   double density = 1;
-  if (skips_masked(op, problem, tensors, mask)) {
+  if (const Skip* skip = skips_masked(op, problem, tensors, mask)) {
     density = sparse::half_percent_kept(*mask) / 200.0;
     sparse::run(op, problem, tensors, mask);
-    op.stream().choices().note({op.name(), label, density, sparse_kind, pinned_.empty() ? skip(op, problem, mask).timed : Times{}, {}});
+    op.stream().choices().note({op.name(), label, density, sparse_kind, skip->timed, {}});
   } else {
     const Chosen& chosen = of(op, problem);
     chosen.engine(op, tensors);

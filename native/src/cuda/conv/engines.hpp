@@ -44,7 +44,8 @@ class Engines {
 
   /// Ready to run, also in a recorded step.
   const Chosen& of(const Op& op, const Problem& problem);
-  bool skips_masked(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask);
+  /// Null where the dense engine computes.
+  const Skip* skips_masked(const Op& op, const Problem& problem, const Tensors& tensors, const ops::MaskRef& mask);
   std::vector<Candidate> candidates(const Problem& problem) const;
   std::optional<Chosen> remembered(const std::vector<Candidate>& all, const std::string& question, Trial& trial) const;
   static std::optional<Race> race(const Op& op, const std::string& question, const std::vector<Engine>& engines, Trial& trial);
