@@ -115,7 +115,7 @@ bench bench-resnet50-sam 80 train "${resnet50[@]}" --sparsity 0.9 --optimizer sg
 profile profile-resnet50 --model resnet50 --batch 256
 profile profile-resnet32 --model resnet32 --batch 128
 bench optimizer 90 optimizer "${gpu[@]}" --model resnet50 --sparsity 0,0.9 --seconds 0.2 --limit 50
-bench crossover 50 crossover "${gpu[@]}"
+bench crossover 90 crossover "${gpu[@]}" --sparsity 0.9,0.98 --repeats 5
 bench cudnn 200 cudnn --run --dtype bf16 --pattern statistics --layer 3x3
 bench bench-resnet50-autotune 300 train "${resnet50[@]}" --sparsity 0.9 --optimizer s2sam --peer compile,max-autotune --seconds 1 --limit 40
 
