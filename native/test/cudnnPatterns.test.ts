@@ -16,7 +16,7 @@ const missing =
   library === '' || !existsSync(headers) ? 'there is no cuDNN with headers' : hasCMake ? '' : 'there is no CMake';
 
 /** With a driver, kernels that were compiled are loaded onto the GPU that is there, which may be another. */
-const hasDriver = systemLibrary('libcuda.so.1') !== undefined;
+const skipped = systemLibrary('libcuda.so.1') === undefined ? '' : ' (skipped: there is a driver)';
 
 const cases = async (dtype: string, layer: string, pattern: string, compile = 0) =>
   (await survey({ library, dtype, batch: 256, compile, layer, pattern })).cases.map(summarize);
@@ -60,7 +60,7 @@ describe.skipIf(missing !== '')(`fused operations of cuDNN${missing && ` (skippe
     });
   }
 
-  it.skipIf(hasDriver)('are compiled in bf16', async () => {
+  it.skipIf(skipped !== '')(`are compiled in bf16${skipped}`, async () => {
     const statistics = await cases('bf16', '3x3 64->64 @56', 'scale, bias, ReLU, convolution, statistics', 1);
     expect(statistics.map(({ scales, plans }) => ({ scales, plans }))).toEqual([
       { scales: 'bf16', plans: 1 },
